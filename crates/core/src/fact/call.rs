@@ -1,0 +1,82 @@
+use std::sync::Arc;
+
+use serde::Serialize;
+
+/// What is asked of a model, as far as any layer needs to know.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Call {
+    /// The kind of request.
+    pub operation: Operation,
+    /// The model, as the caller named it.
+    pub model: Arc<str>,
+    /// Whether the answer is to be streamed.
+    pub stream: bool,
+    /// The most tokens that the answer may have, if the caller says so.
+    pub max_output_tokens: Option<u64>,
+    /// How many answers are asked for.
+    pub choices: u32,
+    /// What a target must be able to do.
+    pub abilities: Abilities,
+}
+
+impl Call {
+    /// A call without options.
+    pub fn new(operation: Operation, model: impl Into<Arc<str>>) -> Self {
+        Self {
+            operation,
+            model: model.into(),
+            stream: false,
+            max_output_tokens: None,
+            choices: 1,
+            abilities: Abilities::default(),
+        }
+    }
+}
+
+/// The kind of request, named as in OpenTelemetry's GenAI conventions.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// A conversation is continued.
+    Chat,
+    /// A text is continued.
+    TextCompletion,
+    /// Texts are turned into vectors.
+    Embeddings,
+    /// Models are listed.
+    Models,
+}
+
+impl Operation {
+    /// The operation as a label, such as `chat`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::TextCompletion => "text_completion",
+            Self::Embeddings => "embeddings",
+            Self::Models => "models",
+        }
+    }
+}
+
+/// What a call needs of a target, or a target can do.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct Abilities {
+    /// Calling tools.
+    pub tools: bool,
+    /// Seeing images.
+    pub images: bool,
+    /// Answering in a JSON schema.
+    pub json_schema: bool,
+}
+
+impl Abilities {
+    /// Whether all of these are there.
+    #[must_use]
+    pub const fn cover(self, needed: Self) -> bool {
+        (self.tools || !needed.tools)
+            && (self.images || !needed.images)
+            && (self.json_schema || !needed.json_schema)
+    }
+}

@@ -1,0 +1,92 @@
+use std::iter::Sum;
+
+use serde::Serialize;
+
+/// What a call used, in tokens. The parts do not overlap, but for `reasoning`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct Usage {
+    /// Input that was neither read from nor written to the provider's cache.
+    pub input: u64,
+    /// Input read from the provider's cache.
+    pub cache_read: u64,
+    /// Input written to the provider's cache.
+    pub cache_write: u64,
+    /// Output, reasoning included.
+    pub output: u64,
+    /// The part of the output that was reasoning.
+    pub reasoning: u64,
+    /// Whether it is our estimate and not the provider's word.
+    pub estimated: bool,
+}
+
+impl Usage {
+    /// All input, cached or not.
+    #[must_use]
+    pub const fn total_input(&self) -> u64 {
+        self.input
+            .saturating_add(self.cache_read)
+            .saturating_add(self.cache_write)
+    }
+
+    /// Input and output.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.total_input().saturating_add(self.output)
+    }
+}
+
+/// Attempts add up; an estimate among them makes the sum one.
+impl Sum for Usage {
+    fn sum<I: Iterator<Item = Self>>(usages: I) -> Self {
+        usages.fold(Self::default(), |sum, usage| Self {
+            input: sum.input.saturating_add(usage.input),
+            cache_read: sum.cache_read.saturating_add(usage.cache_read),
+            cache_write: sum.cache_write.saturating_add(usage.cache_write),
+            output: sum.output.saturating_add(usage.output),
+            reasoning: sum.reasoning.saturating_add(usage.reasoning),
+            estimated: sum.estimated || usage.estimated,
+        })
+    }
+}
+
+/// Money, in integer nano-dollars.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
+pub struct Cost(i64);
+
+impl Cost {
+    /// So many billionths of a dollar.
+    #[must_use]
+    pub const fn from_nanos(nanos: i64) -> Self {
+        Self(nanos)
+    }
+
+    /// In billionths of a dollar.
+    #[must_use]
+    pub const fn nanos(self) -> i64 {
+        self.0
+    }
+
+    /// The sum, unless it cannot be held.
+    #[must_use]
+    pub const fn checked_add(self, other: Self) -> Option<Self> {
+        match self.0.checked_add(other.0) {
+            Some(nanos) => Some(Self(nanos)),
+            None => None,
+        }
+    }
+}
+
+/// What cannot be held counts as the most that can.
+impl Sum for Cost {
+    fn sum<I: Iterator<Item = Self>>(costs: I) -> Self {
+        costs.fold(Self(0), |sum, cost| Self(sum.0.saturating_add(cost.0)))
+    }
+}
+
+/// What may still be spent on this request: an upstream clamps what it asks for, and cuts a stream that passes it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub struct Allowance {
+    /// The most tokens of output.
+    pub output: u64,
+}

@@ -1,0 +1,30 @@
+#![doc = include_str!("../README.md")]
+
+pub mod fact;
+mod gate;
+mod layer;
+mod limits;
+mod observer;
+mod on_end;
+mod payload;
+mod rejection;
+mod reply;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod timeout;
+mod trail;
+mod wire;
+
+pub use self::{
+    gate::{Admission, Gate, GateFn, Never, gate_fn},
+    layer::{GateFuture, GateLayer, GateService},
+    limits::{Limit, Limits},
+    observer::{Observer, Outcome},
+    on_end::{OnEnd, OnEndBody},
+    payload::{Digest, Payload, PayloadFuture, PayloadLayer, PayloadService},
+    rejection::{About, Rejection},
+    reply::Reply,
+    timeout::{BoxError, Elapsed, TimeoutBody, TimeoutFuture, TimeoutLayer, TimeoutService},
+    trail::Trail,
+    wire::Wire,
+};

@@ -1,0 +1,87 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::{request, response};
+use http_body::Frame;
+
+use crate::{Admission, Gate, Never, Observer, Outcome};
+
+/// A gate that admits everything and writes down what its observers hear.
+#[derive(Clone, Debug, Default)]
+pub struct Recorder(Arc<Mutex<Record>>);
+
+#[derive(Debug, Default)]
+struct Record {
+    open: usize,
+    heads: Vec<u16>,
+    frames: usize,
+    ends: Vec<Outcome>,
+}
+
+impl Recorder {
+    /// A recorder of nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many requests were admitted and have not ended.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.with(|record| record.open)
+    }
+
+    /// The status of each answer.
+    #[must_use]
+    pub fn heads(&self) -> Vec<u16> {
+        self.with(|record| record.heads.clone())
+    }
+
+    /// How many frames were passed on.
+    #[must_use]
+    pub fn frames(&self) -> usize {
+        self.with(|record| record.frames)
+    }
+
+    /// The ends, in order.
+    #[must_use]
+    pub fn ends(&self) -> Vec<Outcome> {
+        self.with(|record| record.ends.clone())
+    }
+
+    fn with<T>(&self, read: impl FnOnce(&mut Record) -> T) -> T {
+        read(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Gate for Recorder {
+    type Observer = Recording;
+    type Later = Never<Recording>;
+
+    fn admit(&self, parts: request::Parts) -> Admission<Recording, Self::Later> {
+        self.with(|record| record.open += 1);
+        Admission::Now(Ok((parts, Recording(self.clone()))))
+    }
+}
+
+/// The observer of a [`Recorder`].
+#[derive(Debug)]
+pub struct Recording(Recorder);
+
+impl Observer for Recording {
+    fn answered(&mut self, head: &mut response::Parts) {
+        self.0
+            .with(|record| record.heads.push(head.status.as_u16()));
+    }
+
+    fn frame(&mut self, _: &Frame<Bytes>) {
+        self.0.with(|record| record.frames += 1);
+    }
+
+    fn ended(self, outcome: Outcome) {
+        self.0.with(|record| {
+            record.open -= 1;
+            record.ends.push(outcome);
+        });
+    }
+}

@@ -1,0 +1,3 @@
+//! Two of Tollgate's layers added to an axum API
+
+fn main() {}

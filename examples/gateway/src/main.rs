@@ -1,0 +1,3 @@
+//! An LLM gateway: Tollgate's layers in front of any provider
+
+fn main() {}
