@@ -60,28 +60,42 @@ impl Gate for Recorder {
 
     fn admit(&self, parts: request::Parts) -> Admission<Recording, Self::Later> {
         self.with(|record| record.open += 1);
-        Admission::Now(Ok((parts, Recording(self.clone()))))
+        let recording = Recording {
+            recorder: self.clone(),
+            end: None,
+        };
+        Admission::Now(Ok((parts, recording)))
     }
 }
 
 /// The observer of a [`Recorder`].
 #[derive(Debug)]
-pub struct Recording(Recorder);
+pub struct Recording {
+    recorder: Recorder,
+    end: Option<Outcome>,
+}
 
 impl Observer for Recording {
     fn answered(&mut self, head: &mut response::Parts) {
-        self.0
-            .with(|record| record.heads.push(head.status.as_u16()));
+        let status = head.status.as_u16();
+        self.recorder.with(|record| record.heads.push(status));
     }
 
     fn frame(&mut self, _: &Frame<Bytes>) {
-        self.0.with(|record| record.frames += 1);
+        self.recorder.with(|record| record.frames += 1);
     }
 
-    fn ended(self, outcome: Outcome) {
-        self.0.with(|record| {
+    fn ended(mut self, outcome: Outcome) {
+        self.end = Some(outcome);
+    }
+}
+
+// Without an end, the request was never admitted, and is open no more all the same.
+impl Drop for Recording {
+    fn drop(&mut self) {
+        self.recorder.with(|record| {
             record.open -= 1;
-            record.ends.push(outcome);
+            record.ends.extend(self.end);
         });
     }
 }
