@@ -1,0 +1,117 @@
+//! What authentication adds to a service that does nothing: `cargo bench -p tollgate-auth`.
+
+use std::{
+    convert::Infallible,
+    future::{Future, Ready, ready},
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use divan::{Bencher, black_box, counter::ItemsCount};
+use http::{HeaderValue, Request, Response};
+use http_body_util::Full;
+use tollgate_auth::{ApiKeys, AuthLayer, Credential, PermitLayer, Verifier};
+use tollgate_core::fact::Principal;
+use tower::service_fn;
+use tower_layer::Layer;
+use tower_service::Service;
+
+fn main() {
+    divan::main();
+}
+
+#[divan::bench]
+fn bare_service(bencher: Bencher) {
+    run(bencher, noop());
+}
+
+#[divan::bench]
+fn auth(bencher: Bencher) {
+    run(
+        bencher,
+        AuthLayer::new(keys(10, ApiKeys::new())).layer(noop()),
+    );
+}
+
+#[divan::bench]
+fn auth_peppered(bencher: Bencher) {
+    let keys = keys(10, ApiKeys::peppered("pepper"));
+    run(bencher, AuthLayer::new(keys).layer(noop()));
+}
+
+#[divan::bench]
+fn permit(bencher: Bencher) {
+    let layer = PermitLayer::new(|parts| parts.headers.contains_key("authorization"));
+    run(bencher, layer.layer(noop()));
+}
+
+#[divan::bench(args = [10, 100_000])]
+fn a_right_key(bencher: Bencher, count: usize) {
+    look_up(bencher, &keys(count, ApiKeys::new()), &key(7));
+}
+
+#[divan::bench(args = [10, 100_000])]
+fn a_wrong_key(bencher: Bencher, count: usize) {
+    look_up(
+        bencher,
+        &keys(count, ApiKeys::new()),
+        "tg-nobody-has-this-key-0000000007",
+    );
+}
+
+#[divan::bench(args = [10, 100_000])]
+fn a_right_key_peppered(bencher: Bencher, count: usize) {
+    look_up(bencher, &keys(count, ApiKeys::peppered("pepper")), &key(7));
+}
+
+fn look_up(bencher: Bencher, keys: &ApiKeys, key: &str) {
+    let value = HeaderValue::try_from(key).unwrap();
+    let credential = Credential::new(&value).unwrap();
+    bencher
+        .counter(ItemsCount::new(1_usize))
+        .bench_local(|| keys.verify(black_box(&credential)));
+}
+
+fn run<S>(bencher: Bencher, mut service: S)
+where
+    S: Service<Request<Full<Bytes>>, Error = Infallible>,
+{
+    let body = Bytes::from(vec![b'x'; 2048]);
+    let authorization = HeaderValue::try_from(format!("Bearer {}", key(7))).unwrap();
+    bencher
+        .counter(ItemsCount::new(1_usize))
+        .with_inputs(|| {
+            Request::post("/v1/things")
+                .header("authorization", authorization.clone())
+                .header("content-type", "application/json")
+                .body(Full::new(body.clone()))
+                .unwrap()
+        })
+        .bench_local_values(|request| {
+            let future = pin!(service.call(request));
+            match future.poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(Ok(response)) => response,
+                _ => unreachable!("the service answers at once"),
+            }
+        });
+}
+
+fn noop() -> impl Service<
+    Request<Full<Bytes>>,
+    Response = Response<Full<Bytes>>,
+    Error = Infallible,
+    Future = Ready<Result<Response<Full<Bytes>>, Infallible>>,
+> + Clone {
+    service_fn(|request: Request<Full<Bytes>>| ready(Ok(Response::new(request.into_body()))))
+}
+
+fn keys(count: usize, keys: ApiKeys) -> ApiKeys {
+    (0..count).fold(keys, |keys, n| {
+        keys.with_key(key(n), Principal::new(format!("key-{n}")))
+    })
+}
+
+fn key(n: usize) -> String {
+    format!("tg-0123456789abcdef0123456789-{n:06}")
+}
