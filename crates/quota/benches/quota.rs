@@ -4,10 +4,10 @@ use std::{convert::Infallible, hint::black_box, task::Context};
 
 use bytes::Bytes;
 use divan::Bencher;
-use http::{Request, Response, request::Parts};
+use http::{HeaderValue, Request, Response, header::CONTENT_TYPE, request::Parts};
 use http_body::Body;
 use http_body_util::Full;
-use tollgate_core::fact::Principal;
+use tollgate_core::{GateLayer, fact::Principal, gate_fn};
 use tollgate_quota::{Quota, QuotaLayer};
 use tower::{Layer, Service, service_fn};
 
@@ -18,6 +18,13 @@ fn main() {
 #[divan::bench]
 fn bare(bencher: Bencher) {
     run(bencher, |service| service);
+}
+
+#[divan::bench]
+fn gate_that_does_nothing(bencher: Bencher) {
+    run(bencher, |service| {
+        GateLayer::new(gate_fn(|_| Ok(()))).layer(service)
+    });
 }
 
 #[divan::bench]
@@ -63,7 +70,9 @@ where
     B: Body<Data = Bytes>,
 {
     fn answer(_: Request<Full<Bytes>>) -> Answer {
-        std::future::ready(Ok(Response::new(Full::new(BODY))))
+        let mut response = Response::new(Full::new(BODY));
+        response.headers_mut().insert(CONTENT_TYPE, TEXT);
+        std::future::ready(Ok(response))
     }
     let mut service = wrap(service_fn(answer as fn(Request<Full<Bytes>>) -> Answer));
     let principal = Principal::new("key-1");
@@ -85,7 +94,7 @@ where
             while !body.is_end_stream() {
                 let _ = black_box(body.as_mut().poll_frame(&mut cx));
             }
-            head
+            black_box(&head);
         });
 }
 
@@ -93,4 +102,5 @@ type Answer = std::future::Ready<Result<Response<Full<Bytes>>, Infallible>>;
 type Bare = tower::util::ServiceFn<fn(Request<Full<Bytes>>) -> Answer>;
 
 const QUOTA: Quota = Quota::per_second(1_000_000_000);
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain");
 const BODY: Bytes = Bytes::from_static(&[b'x'; 2048]);

@@ -1,11 +1,12 @@
 use std::{fmt, hash::Hash, sync::Arc, time::Duration};
 
 use http::{StatusCode, request, response};
-use tollgate_core::{Admission, Gate, Limit, Limits, Never, Observer, Outcome, Rejection};
+use tollgate_core::{Admission, Gate, Limits, Never, Observer, Outcome, Rejection};
 
 use crate::{
     Identify, Quota,
     concurrency::{Slot, Slots},
+    policy::{Left, Policy},
     rate::{Rates, Spent},
 };
 
@@ -18,13 +19,13 @@ pub struct QuotaGate<F: Identify> {
 }
 
 pub(crate) struct Rate<K: Clone + Eq + Hash> {
-    pub(crate) name: Arc<str>,
+    pub(crate) policy: Arc<Policy>,
     pub(crate) quota: Quota,
     pub(crate) rates: Arc<Rates<K>>,
 }
 
 pub(crate) struct Concurrency<K: Clone + Eq + Hash> {
-    pub(crate) name: Arc<str>,
+    pub(crate) policy: Arc<Policy>,
     pub(crate) slots: Arc<Slots<K>>,
 }
 
@@ -49,76 +50,45 @@ impl<F: Identify> QuotaGate<F> {
             Some(rate) => Some(rate.take(&key, self.max_keys)?),
             None => None,
         };
-        let (slot, slots_left) = slot.unzip();
+        let (slot, slots) = slot.unzip();
         Ok(Permit {
-            limits: rate.into_iter().chain(slots_left).collect(),
+            shown: [rate, slots],
             slot,
         })
     }
 }
 
 impl<K: Clone + Eq + Hash> Rate<K> {
-    fn take(&self, key: &K, max_keys: usize) -> Result<Limit, Rejection> {
+    fn take(&self, key: &K, max_keys: usize) -> Result<Shown, Rejection> {
         let wait = match self.rates.take(key, max_keys) {
-            Ok(left) => return Ok(self.limit(left.requests, left.full_in)),
+            Ok(left) => return Ok((Arc::clone(&self.policy), left)),
             // Retry-After is never zero, and the fields must mean the same moment.
             Err(Spent::Until(wait)) => wait.max(Duration::from_nanos(1)),
             Err(Spent::Full) => return Err(overloaded()),
         };
         let message = format!(
             "the limit \"{}\" of {} requests a {} is spent",
-            self.name,
+            self.policy.name(),
             self.quota.limit(),
             word(self.quota.window()),
         );
-        Err(refusal(
-            "rate_limit_exceeded",
-            message,
-            self.limit(0, wait),
-            wait,
-        ))
-    }
-
-    fn limit(&self, remaining: u32, reset: Duration) -> Limit {
-        Limit {
-            name: Arc::clone(&self.name),
-            unit: "requests",
-            quota: self.quota.limit().into(),
-            window: Some(self.quota.window()),
-            remaining: remaining.into(),
-            reset: Some(reset),
-        }
+        Err(refusal("rate_limit_exceeded", message, &self.policy, wait))
     }
 }
 
 impl<K: Clone + Eq + Hash> Concurrency<K> {
-    fn take(&self, key: K) -> Result<(Slot<K>, Limit), Rejection> {
-        if let Some((slot, left)) = self.slots.take(key) {
-            return Ok((slot, self.limit(left, None)));
+    fn take(&self, key: K) -> Result<(Slot<K>, Shown), Rejection> {
+        if let Some((slot, remaining)) = self.slots.take(key) {
+            let reset = None; // nobody knows when the others end
+            return Ok((slot, (Arc::clone(&self.policy), Left { remaining, reset })));
         }
         let message = format!(
             "the limit \"{}\" of {} requests at once is reached",
-            self.name,
+            self.policy.name(),
             self.slots.limit(),
         );
-        let limit = self.limit(0, Some(SLOT_MAY_BE_FREE));
-        Err(refusal(
-            "concurrency_exceeded",
-            message,
-            limit,
-            SLOT_MAY_BE_FREE,
-        ))
-    }
-
-    fn limit(&self, remaining: u32, reset: Option<Duration>) -> Limit {
-        Limit {
-            name: Arc::clone(&self.name),
-            unit: "concurrency",
-            quota: self.slots.limit().into(),
-            window: None,
-            remaining: remaining.into(),
-            reset,
-        }
+        let wait = SLOT_MAY_BE_FREE;
+        Err(refusal("concurrency_exceeded", message, &self.policy, wait))
     }
 }
 
@@ -127,12 +97,12 @@ impl<F: Identify> Clone for QuotaGate<F> {
         Self {
             identify: Arc::clone(&self.identify),
             rate: self.rate.as_ref().map(|rate| Rate {
-                name: Arc::clone(&rate.name),
+                policy: Arc::clone(&rate.policy),
                 quota: rate.quota,
                 rates: Arc::clone(&rate.rates),
             }),
             concurrency: self.concurrency.as_ref().map(|concurrency| Concurrency {
-                name: Arc::clone(&concurrency.name),
+                policy: Arc::clone(&concurrency.policy),
                 slots: Arc::clone(&concurrency.slots),
             }),
             max_keys: self.max_keys,
@@ -153,19 +123,19 @@ impl<F: Identify> fmt::Debug for QuotaGate<F> {
 
 /// What an admitted request holds until its answer has ended, and shows in the answer's head.
 pub struct Permit<K: Clone + Eq + Hash> {
-    limits: Limits,
+    shown: [Option<Shown>; 2],
     slot: Option<Slot<K>>,
 }
 
+type Shown = (Arc<Policy>, Left);
+
 impl<K: Clone + Eq + Hash> Observer for Permit<K> {
     fn answered(&mut self, head: &mut response::Parts) {
-        self.limits.write(&mut head.headers);
-        match head.extensions.get_mut::<Limits>() {
-            // From a layer further in.
-            Some(known) => self.limits.iter().cloned().for_each(|it| known.push(it)),
-            None => {
-                head.extensions.insert(self.limits.clone());
-            }
+        // A layer further in may have left its own there.
+        let limits = head.extensions.get_or_insert_default::<Limits>();
+        for (policy, left) in self.shown.iter().flatten() {
+            limits.push(policy.limit(*left));
+            policy.write(*left, &mut head.headers);
         }
     }
 
@@ -177,18 +147,21 @@ impl<K: Clone + Eq + Hash> Observer for Permit<K> {
 impl<K: Clone + Eq + Hash> fmt::Debug for Permit<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Permit")
-            .field("limits", &self.limits)
             .field("slot", &self.slot.is_some())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
-fn refusal(code: &'static str, message: String, limit: Limit, wait: Duration) -> Rejection {
+fn refusal(code: &'static str, message: String, policy: &Policy, wait: Duration) -> Rejection {
+    let left = Left {
+        remaining: 0,
+        reset: Some(wait),
+    };
     Rejection::new(StatusCode::TOO_MANY_REQUESTS, code, message)
         .with_retry_after(wait)
         .with_detail("type", QUOTA_EXCEEDED)
-        .with_detail("violated-policies", vec![limit.name.to_string()])
-        .with_limits(Limits::new().with(limit))
+        .with_detail("violated-policies", vec![policy.name().to_string()])
+        .with_limits(Limits::new().with(policy.limit(left)))
 }
 
 /// To forget a caller who has spent something would forgive it, so a new one has to wait.

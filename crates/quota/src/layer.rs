@@ -8,6 +8,7 @@ use crate::{
     ByPrincipal, Identify, Quota, QuotaGate,
     concurrency::Slots,
     gate::{Concurrency, Rate},
+    policy::Policy,
     rate::Rates,
 };
 
@@ -52,8 +53,8 @@ impl QuotaLayer {
         Self {
             gate: QuotaGate {
                 identify: Arc::new(ByPrincipal::default()),
-                rate: quota.map(|quota| rate("requests".into(), quota)),
-                concurrency: slots.map(|limit| concurrency("concurrency".into(), limit)),
+                rate: quota.map(|quota| rate(RATE.into(), quota)),
+                concurrency: slots.map(|limit| concurrency(CONCURRENCY.into(), limit)),
                 max_keys: 1_000_000,
             },
         }
@@ -72,10 +73,10 @@ impl<F: Identify> QuotaLayer<F> {
         QuotaLayer {
             gate: QuotaGate {
                 identify: Arc::new(caller),
-                rate: gate.rate.map(|it| rate(it.name, it.quota)),
+                rate: gate.rate.map(|it| rate(it.policy.name().clone(), it.quota)),
                 concurrency: gate
                     .concurrency
-                    .map(|it| concurrency(it.name, it.slots.limit())),
+                    .map(|it| concurrency(it.policy.name().clone(), it.slots.limit())),
                 max_keys: gate.max_keys,
             },
         }
@@ -87,7 +88,7 @@ impl<F: Identify> QuotaLayer<F> {
     /// When `limit` is zero.
     #[must_use]
     pub fn and_concurrency(mut self, limit: u32) -> Self {
-        self.gate.concurrency = Some(concurrency("concurrency".into(), limit));
+        self.gate.concurrency = Some(concurrency(CONCURRENCY.into(), limit));
         self
     }
 
@@ -95,10 +96,10 @@ impl<F: Identify> QuotaLayer<F> {
     #[must_use]
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
         let gate = &mut self.gate;
-        let rate = gate.rate.as_mut().map(|rate| &mut rate.name);
-        let concurrency = gate.concurrency.as_mut().map(|it| &mut it.name);
-        if let Some(place) = rate.or(concurrency) {
-            *place = name.into();
+        let rate = gate.rate.as_mut().map(|rate| &mut rate.policy);
+        let concurrency = gate.concurrency.as_mut().map(|it| &mut it.policy);
+        if let Some(policy) = rate.or(concurrency) {
+            *policy = policy.renamed(name.into());
         }
         self
     }
@@ -149,7 +150,7 @@ impl<F: Identify> fmt::Debug for QuotaLayer<F> {
 
 fn rate<K: Clone + Eq + Hash>(name: Arc<str>, quota: Quota) -> Rate<K> {
     Rate {
-        name,
+        policy: Policy::new(name, "requests", quota.limit(), Some(quota.window())),
         quota,
         rates: Arc::new(Rates::new(quota)),
     }
@@ -158,7 +159,10 @@ fn rate<K: Clone + Eq + Hash>(name: Arc<str>, quota: Quota) -> Rate<K> {
 fn concurrency<K: Clone + Eq + Hash>(name: Arc<str>, limit: u32) -> Concurrency<K> {
     assert!(limit > 0, "a concurrency of zero lets nothing pass");
     Concurrency {
-        name,
+        policy: Policy::new(name, "concurrency", limit, None),
         slots: Arc::new(Slots::new(limit)),
     }
 }
+
+const RATE: &str = "requests";
+const CONCURRENCY: &str = "concurrency";

@@ -5,6 +5,7 @@ mod concurrency;
 mod gate;
 mod identify;
 mod layer;
+mod policy;
 mod quota;
 mod rate;
 mod store;

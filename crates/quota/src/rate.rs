@@ -12,7 +12,7 @@ use governor::{
     },
 };
 
-use crate::{Quota, clock::Clock, store::Store};
+use crate::{Quota, clock::Clock, policy::Left, store::Store};
 
 /// A rate for each key: governor's GCRA, kept from growing without end.
 pub(crate) struct Rates<K: Clone + Eq + Hash> {
@@ -49,8 +49,8 @@ impl<K: Clone + Eq + Hash> Rates<K> {
         self.sweep(now, self.sweep_every);
         match checked {
             Ok(state) => Ok(Left {
-                requests: state.remaining_burst_capacity(),
-                full_in: full_in(state, now),
+                remaining: state.remaining_burst_capacity(),
+                reset: Some(full_in(state, now)),
             }),
             Err(refused) => Err(Spent::Until(refused.wait_time_from(now))),
         }
@@ -79,13 +79,6 @@ impl<K: Clone + Eq + Hash> Rates<K> {
             }
         }
     }
-}
-
-/// What an account has left.
-pub(crate) struct Left {
-    pub(crate) requests: u32,
-    /// When all of it is there again.
-    pub(crate) full_in: Duration,
 }
 
 /// Why nothing could be taken.

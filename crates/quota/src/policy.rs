@@ -1,0 +1,117 @@
+use std::{io::Write, sync::Arc, time::Duration};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tollgate_core::{Limit, Limits};
+
+/// A limit as a caller is shown it. What is the same in every answer is written once.
+pub(crate) struct Policy {
+    limit: Limit,
+    policy: HeaderValue,
+    /// The `RateLimit` field up to the number of what remains.
+    state: Box<[u8]>,
+}
+
+impl Policy {
+    pub(crate) fn new(
+        name: Arc<str>,
+        unit: &'static str,
+        quota: u32,
+        window: Option<Duration>,
+    ) -> Arc<Self> {
+        let limit = Limit {
+            name,
+            unit,
+            quota: quota.into(),
+            window,
+            remaining: 0,
+            reset: None,
+        };
+        let mut headers = HeaderMap::new();
+        Limits::new().with(limit.clone()).write(&mut headers);
+        let [policy, state] = [POLICY, STATE].map(|field| headers.remove(field).expect(WRITTEN));
+        let state = state.as_bytes().strip_suffix(b"0").expect(WRITTEN);
+        Arc::new(Self {
+            limit,
+            policy,
+            state: state.into(),
+        })
+    }
+
+    pub(crate) fn renamed(&self, name: Arc<str>) -> Arc<Self> {
+        let quota = u32::try_from(self.limit.quota).expect("it was made of a `u32`");
+        Self::new(name, self.limit.unit, quota, self.limit.window)
+    }
+
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.limit.name
+    }
+
+    pub(crate) fn limit(&self, left: Left) -> Limit {
+        Limit {
+            name: Arc::clone(&self.limit.name),
+            remaining: left.remaining.into(),
+            reset: left.reset,
+            ..self.limit
+        }
+    }
+
+    /// The same fields as [`Limits::write`] adds, for a fifth of the time.
+    pub(crate) fn write(&self, left: Left, headers: &mut HeaderMap) {
+        let mut state = Vec::with_capacity(self.state.len() + LONGEST_NUMBERS);
+        state.extend_from_slice(&self.state);
+        let written = match left.reset {
+            None => write!(state, "{}", left.remaining),
+            Some(reset) => {
+                let seconds = reset.as_secs() + u64::from(reset.subsec_nanos() > 0);
+                write!(state, "{};t={seconds}", left.remaining)
+            }
+        };
+        written.expect("writing to a vector cannot fail");
+        headers.append(POLICY, self.policy.clone());
+        if let Ok(state) = HeaderValue::from_bytes(&state) {
+            headers.append(STATE, state);
+        }
+    }
+}
+
+/// What is left of a limit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Left {
+    pub(crate) remaining: u32,
+    /// When all of it, or for a refusal enough of it, is there again.
+    pub(crate) reset: Option<Duration>,
+}
+
+const LONGEST_NUMBERS: usize = 34;
+const WRITTEN: &str = "`Limits` writes both fields, and the state ends with what remains";
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const STATE: HeaderName = HeaderName::from_static("ratelimit");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fields_are_those_that_core_writes() {
+        for name in ["requests", r#"a "quoted" \ näme"#, ""] {
+            for (unit, window) in [("requests", Some(60)), ("concurrency", None)] {
+                let window = window.map(Duration::from_secs);
+                let policy = Policy::new(name.into(), unit, u32::MAX, window);
+                for reset in [
+                    None,
+                    Some(Duration::ZERO),
+                    Some(Duration::from_millis(1_001)),
+                ] {
+                    let left = Left {
+                        remaining: 4_294_967_290,
+                        reset,
+                    };
+                    let (mut ours, mut cores) = (HeaderMap::new(), HeaderMap::new());
+                    policy.write(left, &mut ours);
+                    Limits::new().with(policy.limit(left)).write(&mut cores);
+                    assert_eq!(ours, cores);
+                }
+            }
+        }
+    }
+}
