@@ -1,1 +1,48 @@
-//! Starts and stops the programs that the tests drive.
+//! Starts and stops the programs that the tests drive: the gateway, a scripted upstream, a Python script.
+
+mod answer;
+mod gateway;
+mod program;
+mod python;
+mod upstream;
+
+pub use self::{
+    answer::{Answer, Events},
+    gateway::Gateway,
+    program::{Ran, run},
+    python::{python, run_script},
+    upstream::{Behaviour, Upstream},
+};
+
+use std::{future::Future, time::Duration};
+
+/// Waits for something that takes no time, but on a busy machine.
+///
+/// # Panics
+///
+/// When it takes longer than that.
+pub async fn soon<F: Future>(what: &str, future: F) -> F::Output {
+    match tokio::time::timeout(SOON, future).await {
+        Ok(output) => output,
+        Err(_) => panic!("{what} took longer than {SOON:?}"),
+    }
+}
+
+/// Asks until there is an answer.
+///
+/// # Panics
+///
+/// When there is none for long.
+pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    soon(what, async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+}
+
+const SOON: Duration = Duration::from_secs(30);
