@@ -1,0 +1,119 @@
+//! What a record costs: `cargo bench -p tollgate-audit`.
+//!
+//! `audit` is what the request's thread pays, with a writer that has to keep up on another core.
+//! `a_record_from_end_to_end` is the writer's work as well: many requests, then a wait until all are written.
+
+use std::{
+    convert::Infallible,
+    future::{Future, Ready, ready},
+    io,
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use divan::{Bencher, counter::ItemsCount};
+use http::{Request, Response};
+use http_body::Body;
+use http_body_util::Full;
+use tollgate_audit::{AuditLayer, Log};
+use tollgate_core::{
+    Payload, Trail,
+    fact::{Call, Cost, Operation, Principal, Usage},
+};
+use tower::service_fn;
+use tower_layer::Layer;
+use tower_service::Service;
+
+fn main() {
+    divan::main();
+}
+
+#[divan::bench]
+fn bare_service(bencher: Bencher) {
+    run(bencher, noop());
+}
+
+#[divan::bench]
+fn audit(bencher: Bencher) {
+    let log = Log::to_writer(io::sink()).capacity(10_000_000);
+    run(bencher, AuditLayer::new(log).layer(noop()));
+}
+
+#[divan::bench]
+fn audit_refused(bencher: Bencher) {
+    let log = Log::to_writer(io::sink()).capacity(0);
+    run(bencher, AuditLayer::new(log).layer(noop()));
+}
+
+#[divan::bench(args = [0, 2048])]
+fn a_record_from_end_to_end(bencher: Bencher, body: usize) {
+    const MANY: usize = 1000;
+    let log = Log::to_writer(io::sink());
+    let body = Bytes::from(vec![b'x'; body]);
+    let mut service = AuditLayer::new(log.clone()).layer(service_fn({
+        let body = body.clone();
+        move |mut request: Request<Full<Bytes>>| {
+            let trail = Trail::in_extensions(request.extensions_mut());
+            trail.set(Principal::new("key-1").with_team("search"));
+            trail.set(Call::new(Operation::Chat, "gpt-4o-mini"));
+            trail.set(Payload::new(body.clone()));
+            trail.set(Usage::default());
+            trail.set(Cost::from_nanos(1200));
+            ready(Ok::<_, Infallible>(Response::new(request.into_body())))
+        }
+    }));
+    bencher
+        .counter(ItemsCount::new(MANY))
+        .with_inputs(|| (0..MANY).map(|_| request(&body)).collect::<Vec<_>>())
+        .bench_local_values(|requests| {
+            for request in requests {
+                answer(&mut service, request);
+            }
+            log.flush().unwrap();
+        });
+}
+
+fn run<S, B>(bencher: Bencher, mut service: S)
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible>,
+    B: Body<Data = Bytes>,
+{
+    let body = Bytes::from(vec![b'x'; 2048]);
+    bencher
+        .counter(ItemsCount::new(1_usize))
+        .with_inputs(|| request(&body))
+        .bench_local_values(|request| answer(&mut service, request));
+}
+
+fn request(body: &Bytes) -> Request<Full<Bytes>> {
+    Request::post("/v1/things?secret=1")
+        .header("content-type", "application/json")
+        .header("x-request-id", "0123456789abcdef0123456789abcdef")
+        .body(Full::new(body.clone()))
+        .unwrap()
+}
+
+/// Reads the answer to its end, as a server does.
+fn answer<S, B>(service: &mut S, request: Request<Full<Bytes>>)
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible>,
+    B: Body<Data = Bytes>,
+{
+    let mut cx = Context::from_waker(Waker::noop());
+    let future = pin!(service.call(request));
+    let Poll::Ready(Ok(response)) = future.poll(&mut cx) else {
+        unreachable!("the service answers at once")
+    };
+    let mut body = pin!(response.into_body());
+    while let Poll::Ready(Some(_)) = body.as_mut().poll_frame(&mut cx) {}
+}
+
+fn noop() -> impl Service<
+    Request<Full<Bytes>>,
+    Response = Response<Full<Bytes>>,
+    Error = Infallible,
+    Future = Ready<Result<Response<Full<Bytes>>, Infallible>>,
+> + Clone {
+    service_fn(|request: Request<Full<Bytes>>| ready(Ok(Response::new(request.into_body()))))
+}

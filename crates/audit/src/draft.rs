@@ -1,0 +1,153 @@
+use std::time::Duration;
+
+use http::{HeaderName, Method, request::Parts, response};
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::time::Instant;
+use tollgate_core::{
+    Outcome, Payload, Rejection, Trail,
+    fact::{Attempt, Findings, Superseded, Target},
+};
+
+use crate::{AttemptRecord, Record, json::LONGEST};
+
+/// What the request's own thread writes down. The rest stands in the trail, and is read by the writer.
+pub(crate) struct Draft {
+    time: Timestamp,
+    started: Instant,
+    id: Option<Box<str>>,
+    method: Method,
+    path: Box<str>,
+    trail: Trail,
+    status: Option<u16>,
+    first_byte: Option<Duration>,
+    rejection: Option<Box<str>>,
+    ended: Option<(Outcome, Duration)>,
+}
+
+impl Draft {
+    pub(crate) fn new(parts: &mut Parts) -> Self {
+        let path = parts.uri.path();
+        Self {
+            time: Timestamp::now(),
+            started: Instant::now(),
+            id: request_id(parts),
+            method: parts.method.clone(),
+            // Copied: a slice of it would keep the connection's whole read buffer for as long as the answer streams.
+            path: path[..path.floor_char_boundary(LONGEST + 1)].into(),
+            trail: Trail::of(parts),
+            status: None,
+            first_byte: None,
+            rejection: None,
+            ended: None,
+        }
+    }
+
+    pub(crate) fn answered(&mut self, head: &response::Parts) {
+        self.status = Some(head.status.as_u16());
+        let rejection = head.extensions.get::<Rejection>();
+        self.rejection = rejection.map(|rejection| rejection.code().into());
+    }
+
+    pub(crate) fn data(&mut self) {
+        if self.first_byte.is_none() {
+            self.first_byte = Some(self.started.elapsed());
+        }
+    }
+
+    pub(crate) fn ended(&mut self, outcome: Outcome) {
+        self.ended = Some((outcome, self.started.elapsed()));
+    }
+
+    /// How many bytes of the request's body it keeps in memory.
+    pub(crate) fn weight(&self) -> usize {
+        let payload = self.trail.find::<Payload>();
+        payload.map_or(0, |payload| payload.bytes().len())
+    }
+
+    /// All that is known now; `make_id` names a request that came without a name.
+    pub(crate) fn collect(self, make_id: impl FnOnce() -> String) -> Record {
+        let trail = self.trail;
+        let mut attempts = Vec::new();
+        collect_attempts(&trail, DEEPEST, &mut attempts);
+        let own = trail.get::<Target>().map(|target| target.name);
+        let served = attempts.iter().rfind(|attempt| !attempt.superseded);
+        let payload = trail.find::<Payload>();
+        let (outcome, duration) = self.ended.unwrap_or((Outcome::Cancelled, Duration::ZERO));
+        Record {
+            time: self.time,
+            id: self.id.map_or_else(make_id, String::from),
+            method: self.method,
+            path: self.path,
+            status: self.status,
+            outcome,
+            duration,
+            first_byte: self.first_byte,
+            principal: trail.find(),
+            call: trail.find(),
+            target: own.or_else(|| served.map(|attempt| attempt.target.name.clone())),
+            attempts,
+            cache: trail.get(),
+            usage: trail.sum(),
+            cost: trail.sum(),
+            rejection: self.rejection,
+            failure: trail.get(),
+            findings: trail.get::<Findings>().map_or_else(Vec::new, |all| all.0),
+            prompt: payload
+                .filter(|payload| !payload.bytes().is_empty())
+                .map(|payload| payload.digest()),
+            notes: trail
+                .notes()
+                .into_iter()
+                .map(|(name, value)| (name, shortened(value)))
+                .collect(),
+        }
+    }
+}
+
+/// The nodes below that have a target, at any depth: a cache or a guard may stand between, with a node of its own.
+fn collect_attempts(trail: &Trail, depth: usize, attempts: &mut Vec<AttemptRecord>) {
+    for child in trail.children() {
+        if attempts.len() == MOST_ATTEMPTS {
+            return;
+        }
+        if let Some(target) = child.get() {
+            let attempt = child.get::<Attempt>();
+            attempts.push(AttemptRecord {
+                target,
+                status: attempt.and_then(|attempt| attempt.status),
+                took: attempt.map(|attempt| attempt.took),
+                usage: child.get(),
+                cost: child.get(),
+                failure: child.get(),
+                dispatch: child.get(),
+                superseded: child.get::<Superseded>().is_some(),
+            });
+        }
+        if depth > 0 {
+            collect_attempts(&child, depth - 1, attempts);
+        }
+    }
+}
+
+/// The caller's own name for the request, if it can be one.
+fn request_id(parts: &Parts) -> Option<Box<str>> {
+    let id = parts.headers.get(X_REQUEST_ID)?.as_bytes();
+    let sane = (1..=LONGEST_ID).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic);
+    let id = sane.then(|| std::str::from_utf8(id))?;
+    id.ok().map(Box::from)
+}
+
+/// A note is a remark; a document only leaves word of its length.
+fn shortened(value: Value) -> Value {
+    match serde_json::to_vec(&value).map_or(0, |json| json.len()) {
+        ..=LONGEST_NOTE => value,
+        length => format!("({length} bytes)").into(),
+    }
+}
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const LONGEST_ID: usize = 128;
+const LONGEST_NOTE: usize = 1024;
+const MOST_ATTEMPTS: usize = 32;
+const DEEPEST: usize = 8;
