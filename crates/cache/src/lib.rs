@@ -1,1 +1,25 @@
 #![doc = include_str!("../README.md")]
+
+mod answer;
+mod cache;
+mod cache_control;
+mod key;
+mod layer;
+mod policy;
+mod recorded;
+mod service;
+mod slot;
+mod storable;
+mod store;
+mod tenant;
+
+pub use self::{
+    layer::CacheLayer,
+    policy::CachePolicy,
+    recorded::Recorded,
+    service::{CacheService, ResponseFuture},
+    tenant::Tenant,
+};
+
+/// Says in each answer what the cache did: `hit`, `miss` or `bypass`.
+const STATUS: http::HeaderName = http::HeaderName::from_static("x-tollgate-cache");
