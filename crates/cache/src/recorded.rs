@@ -23,10 +23,10 @@ impl<B: Body> Recorded<B> {
     pub(crate) fn new(inner: B, recording: Option<Recording>) -> Self {
         let mut this = Self { inner, recording };
         // Nobody polls a body that is empty at birth.
-        if this.inner.is_end_stream() {
-            if let Some(recording) = this.recording.take() {
-                recording.keep();
-            }
+        if this.inner.is_end_stream()
+            && let Some(recording) = this.recording.take()
+        {
+            recording.keep();
         }
         this
     }
@@ -60,10 +60,9 @@ impl<B: Body<Data = Bytes>> Body for Recorded<B> {
             *this.recording = None;
         }
         // Hyper stops polling a body of known length after its last frame.
-        if frame.is_none() || this.inner.is_end_stream() {
-            if let Some(recording) = this.recording.take() {
-                recording.keep();
-            }
+        let ended = frame.is_none() || this.inner.is_end_stream();
+        if ended && let Some(recording) = this.recording.take() {
+            recording.keep();
         }
         Poll::Ready(frame)
     }
