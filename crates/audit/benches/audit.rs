@@ -1,18 +1,19 @@
 //! What a record costs: `cargo bench -p tollgate-audit`.
 //!
 //! `audit` is what the request's thread pays, with a writer that has to keep up on another core.
-//! `a_record_from_end_to_end` is the writer's work as well: many requests, then a wait until all are written.
+//! `writing_a_record` is what the writer's thread does: collect, digest, serialise.
 
 use std::{
     convert::Infallible,
     future::{Future, Ready, ready},
     io,
     pin::pin,
+    sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
 };
 
 use bytes::Bytes;
-use divan::{Bencher, counter::ItemsCount};
+use divan::{Bencher, black_box, counter::ItemsCount};
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::Full;
@@ -46,10 +47,11 @@ fn audit_refused(bencher: Bencher) {
     run(bencher, AuditLayer::new(log).layer(noop()));
 }
 
-#[divan::bench(args = [0, 2048])]
-fn a_record_from_end_to_end(bencher: Bencher, body: usize) {
-    const MANY: usize = 1000;
-    let log = Log::to_writer(io::sink());
+#[divan::bench(args = [0, 2048], sample_count = 20)]
+fn writing_a_record(bencher: Bencher, body: usize) {
+    const MANY: usize = 20_000;
+    let gate = Arc::new(Mutex::new(()));
+    let log = Log::to_writer(Gated(Arc::clone(&gate))).capacity(2 * MANY);
     let body = Bytes::from(vec![b'x'; body]);
     let mut service = AuditLayer::new(log.clone()).layer(service_fn({
         let body = body.clone();
@@ -65,13 +67,29 @@ fn a_record_from_end_to_end(bencher: Bencher, body: usize) {
     }));
     bencher
         .counter(ItemsCount::new(MANY))
-        .with_inputs(|| (0..MANY).map(|_| request(&body)).collect::<Vec<_>>())
-        .bench_local_values(|requests| {
-            for request in requests {
-                answer(&mut service, request);
-            }
+        .with_inputs(|| {
+            let closed = gate.lock().unwrap();
+            (0..MANY).for_each(|_| answer(&mut service, request(&body)));
+            closed
+        })
+        .bench_local_values(|closed| {
+            drop(closed);
             log.flush().unwrap();
         });
+}
+
+/// Takes nothing while another holds the lock.
+struct Gated(Arc<Mutex<()>>);
+
+impl io::Write for Gated {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _open = self.0.lock().unwrap();
+        Ok(black_box(bytes).len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn run<S, B>(bencher: Bencher, mut service: S)
