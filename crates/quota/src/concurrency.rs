@@ -52,3 +52,19 @@ impl<K: Eq + Hash> Drop for Slot<K> {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_without_requests_in_flight_has_no_entry() {
+        let slots = Arc::new(Slots::new(2));
+
+        let taken: Vec<_> = (0..6).map(|n| slots.take(n % 2)).collect();
+        assert_eq!((slots.held(), slots.held.len()), (4, 2));
+        drop(taken);
+
+        assert_eq!((slots.held(), slots.held.len()), (0, 0));
+    }
+}
