@@ -1,0 +1,114 @@
+use std::{fmt::Write, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serde_json::json;
+use tollgate_core::{Limits, Rejection};
+
+/// A rejection as OpenAI says it: the SDKs make their typed exceptions of the status and this.
+pub(crate) fn error_json(rejection: &Rejection) -> Bytes {
+    error(
+        rejection.message(),
+        kind(rejection.status()),
+        rejection
+            .details()
+            .get("param")
+            .cloned()
+            .unwrap_or_default(),
+        rejection.code(),
+    )
+    .into()
+}
+
+/// An error after the head of a stream has gone out: one event, upon which the SDKs raise.
+pub(crate) fn error_event(message: &str, code: &str) -> Bytes {
+    let error = error(message, "server_error", serde_json::Value::Null, code);
+    format!("data: {error}\n\n").into()
+}
+
+/// OpenAI's names for the limits that are counted in requests or tokens.
+pub(crate) fn rate_headers(limits: &Limits, headers: &mut HeaderMap) {
+    for limit in limits.iter().filter(|limit| limit.window.is_some()) {
+        let names = match limit.unit {
+            "requests" => REQUESTS,
+            "tokens" => TOKENS,
+            _ => continue,
+        };
+        let [quota, remaining, reset] = names.map(HeaderName::from_static);
+        headers.insert(quota, HeaderValue::from(limit.quota));
+        headers.insert(remaining, HeaderValue::from(limit.remaining));
+        if let Ok(value) = HeaderValue::try_from(duration(limit.reset.unwrap_or_default())) {
+            headers.insert(reset, value);
+        }
+    }
+}
+
+fn error(message: &str, kind: &str, param: serde_json::Value, code: &str) -> String {
+    json!({
+        "error": { "message": message, "type": kind, "param": param, "code": code }
+    })
+    .to_string()
+}
+
+const fn kind(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        429 => "rate_limit_error",
+        402 => "insufficient_quota",
+        500.. => "server_error",
+        _ => "invalid_request_error",
+    }
+}
+
+/// A duration as Go writes it: `120ms`, `1s`, `6m0s`.
+fn duration(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    if millis < 1000 {
+        return format!("{millis}ms");
+    }
+    let (seconds, rest) = (millis / 1000, millis % 1000);
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let mut text = String::new();
+    let written = match (hours, minutes) {
+        (0, 0) => Ok(()),
+        (0, minutes) => write!(text, "{minutes}m"),
+        (hours, minutes) => write!(text, "{hours}h{minutes}m"),
+    };
+    debug_assert!(written.is_ok(), "writing to a string cannot fail");
+    text.push_str(&match rest {
+        0 => format!("{seconds}s"),
+        rest => format!("{seconds}.{rest:03}s"),
+    });
+    text
+}
+
+const REQUESTS: [&str; 3] = [
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-reset-requests",
+];
+const TOKENS: [&str; 3] = [
+    "x-ratelimit-limit-tokens",
+    "x-ratelimit-remaining-tokens",
+    "x-ratelimit-reset-tokens",
+];
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::duration;
+
+    #[test]
+    fn durations_are_written_as_go_writes_them() {
+        for (millis, text) in [
+            (0, "0ms"),
+            (120, "120ms"),
+            (1000, "1s"),
+            (1500, "1.500s"),
+            (360_000, "6m0s"),
+            (3_661_000, "1h1m1s"),
+        ] {
+            assert_eq!(duration(Duration::from_millis(millis)), text);
+        }
+    }
+}

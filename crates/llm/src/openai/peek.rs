@@ -1,0 +1,344 @@
+use std::{borrow::Cow, ops::Range};
+
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, value::RawValue};
+use tollgate_core::{
+    Rejection,
+    fact::{Abilities, Call, Operation},
+};
+
+/// Where in a body the parts stand that may have to be changed, so that the rest goes on byte for byte.
+#[derive(Clone, Debug)]
+pub(crate) struct Peek {
+    body: Bytes,
+    model: Range<usize>,
+    usage: StreamUsage,
+}
+
+/// What a streaming request says of `stream_options.include_usage`.
+#[derive(Clone, Debug)]
+enum StreamUsage {
+    /// It is set, or there is no stream, or no telling.
+    Leave,
+    /// There are no options: the body's last brace stands here.
+    Append(usize),
+    /// The options stand here, and are not an object with the field set.
+    Replace(Range<usize>),
+}
+
+impl Peek {
+    /// Reads the few fields that matter, in one pass and without a copy.
+    pub(crate) fn at(operation: Operation, body: &Bytes) -> Result<(Call, Self), Rejection> {
+        let fields: Fields<'_> = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
+        let raw_model = fields.model.ok_or_else(no_model)?;
+        let model: Cow<'_, str> = string(raw_model).ok_or_else(no_model)?;
+        if model.is_empty() {
+            return Err(no_model());
+        }
+        let mut call = Call::new(operation, &*model);
+        call.stream = flag(fields.stream).unwrap_or_default();
+        call.max_output_tokens = [fields.max_completion_tokens, fields.max_tokens]
+            .into_iter()
+            .find_map(|limit| serde_json::from_str(limit?.get()).ok());
+        // How many are asked for matters to what it may cost; what is absurd is the provider's to refuse.
+        let choices = fields
+            .n
+            .and_then(|n| serde_json::from_str::<u64>(n.get()).ok());
+        call.choices = choices.map_or(1, |n| u32::try_from(n).unwrap_or(u32::MAX));
+        call.abilities = Abilities {
+            tools: fields
+                .tools
+                .is_some_and(|tools| tools.get().starts_with('{') || tools.get().len() > 2),
+            images: false,
+            json_schema: fields
+                .response_format
+                .is_some_and(|format| format.get().contains("json_schema")),
+        };
+        let streams = call.stream && operation != Operation::Embeddings;
+        let peek = Self {
+            model: span(body, raw_model),
+            usage: if streams {
+                StreamUsage::of(fields.stream_options, body)
+            } else {
+                StreamUsage::Leave
+            },
+            body: body.clone(),
+        };
+        Ok((call, peek))
+    }
+
+    /// Whether this is what was seen of these bytes. It is not, once a layer in between has replaced them.
+    pub(crate) fn is_of(&self, body: &Bytes) -> bool {
+        self.body.as_ptr() == body.as_ptr() && self.body.len() == body.len()
+    }
+
+    /// The body with the model's name at the target, and with `include_usage` set if that is wanted and not the case.
+    /// Says whether it was set, so that the extra chunk can be kept from a client that did not ask for it.
+    pub(crate) fn rewrite(&self, model: &str, want_usage: bool) -> (Bytes, bool) {
+        let mut edits: Vec<(Range<usize>, Cow<'_, str>)> = Vec::new();
+        let name = Value::from(model).to_string();
+        if !model.is_empty() && self.body.get(self.model.clone()) != Some(name.as_bytes()) {
+            edits.push((self.model.clone(), name.into()));
+        }
+        let added = want_usage && !matches!(self.usage, StreamUsage::Leave);
+        match &self.usage {
+            StreamUsage::Append(end) if added => {
+                edits.push((
+                    *end..*end,
+                    r#","stream_options":{"include_usage":true}"#.into(),
+                ));
+            }
+            StreamUsage::Replace(at) if added => {
+                let options = self.body.get(at.clone()).unwrap_or_default();
+                edits.push((at.clone(), with_usage(options).into()));
+            }
+            _ => {}
+        }
+        if edits.is_empty() {
+            return (self.body.clone(), added);
+        }
+        edits.sort_by_key(|(at, _)| at.start);
+        let grown: usize = edits.iter().map(|(_, text)| text.len()).sum();
+        let mut body = BytesMut::with_capacity(self.body.len() + grown);
+        let mut from = 0;
+        for (at, text) in edits {
+            body.extend_from_slice(&self.body[from..at.start]);
+            body.extend_from_slice(text.as_bytes());
+            from = at.end;
+        }
+        body.extend_from_slice(&self.body[from..]);
+        (body.freeze(), added)
+    }
+}
+
+impl StreamUsage {
+    fn of(options: Option<&RawValue>, body: &Bytes) -> Self {
+        let Some(raw) = options else {
+            // It parsed as an object, so its last brace is the last that is not white space.
+            return match body.iter().rposition(|&byte| byte == b'}') {
+                Some(end) => Self::Append(end),
+                None => Self::Leave,
+            };
+        };
+        if raw.get() == "null" {
+            return Self::Replace(span(body, raw));
+        }
+        match serde_json::from_str::<Options>(raw.get()) {
+            Ok(Options {
+                include_usage: Some(true),
+            }) => Self::Leave,
+            Ok(_) => Self::Replace(span(body, raw)),
+            Err(_) => Self::Leave, // The provider will say what is wrong with it.
+        }
+    }
+}
+
+/// The fields that matter. A field that stands there twice is an error: what is inspected is what is forwarded.
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow)]
+    model: Option<&'a RawValue>,
+    #[serde(borrow)]
+    stream: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "also_null")]
+    stream_options: Option<&'a RawValue>,
+    #[serde(borrow)]
+    max_tokens: Option<&'a RawValue>,
+    #[serde(borrow)]
+    max_completion_tokens: Option<&'a RawValue>,
+    #[serde(borrow)]
+    n: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tools: Option<&'a RawValue>,
+    #[serde(borrow)]
+    response_format: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Options {
+    include_usage: Option<bool>,
+}
+
+/// A field that stands there, be it with `null`.
+fn also_null<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
+    let text = raw.get();
+    let plain = text.strip_prefix('"')?.strip_suffix('"')?;
+    if plain.contains('\\') {
+        return serde_json::from_str(text).ok().map(Cow::Owned);
+    }
+    Some(Cow::Borrowed(plain))
+}
+
+fn flag(raw: Option<&RawValue>) -> Option<bool> {
+    match raw?.get() {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    }
+}
+
+/// Where a borrowed part of the body stands in it.
+fn span(body: &Bytes, raw: &RawValue) -> Range<usize> {
+    let start = raw.get().as_ptr().addr() - body.as_ptr().addr();
+    start..start + raw.get().len()
+}
+
+/// The same options with `include_usage` set.
+fn with_usage(options: &[u8]) -> String {
+    let mut object = serde_json::from_slice::<serde_json::Map<_, _>>(options).unwrap_or_default();
+    object.insert("include_usage".into(), Value::Bool(true));
+    Value::Object(object).to_string()
+}
+
+fn malformed(error: &serde_json::Error) -> Rejection {
+    let (line, column) = (error.line(), error.column());
+    let what = match error.classify() {
+        serde_json::error::Category::Data => "the body is not an object with each field once",
+        _ => "the body is not valid JSON",
+    };
+    Rejection::new(
+        StatusCode::BAD_REQUEST,
+        "invalid_json",
+        format!("{what} (line {line}, column {column})"),
+    )
+}
+
+fn no_model() -> Rejection {
+    Rejection::new(
+        StatusCode::BAD_REQUEST,
+        "missing_required_parameter",
+        "`model` is missing: name a model, as a string",
+    )
+    .with_detail("param", "model")
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use tollgate_core::fact::Operation;
+
+    use super::Peek;
+
+    fn rewritten(body: &str, model: &str) -> (String, bool) {
+        let body = Bytes::from(body.to_owned());
+        let (_, peek) = Peek::at(Operation::Chat, &body).unwrap();
+        let (body, added) = peek.rewrite(model, true);
+        (String::from_utf8(body.to_vec()).unwrap(), added)
+    }
+
+    #[test]
+    fn only_the_model_and_the_usage_option_are_changed() {
+        for (sent, model, expected, added) in [
+            (
+                r#"{"model":"m","x":1}"#,
+                "m",
+                r#"{"model":"m","x":1}"#,
+                false,
+            ),
+            (
+                r#"{"model":"m","x":1}"#,
+                "",
+                r#"{"model":"m","x":1}"#,
+                false,
+            ),
+            (
+                r#"{ "x" : 1 , "model" : "m" }"#,
+                "a\"b",
+                r#"{ "x" : 1 , "model" : "a\"b" }"#,
+                false,
+            ),
+            (
+                r#"{"model":"m","stream":false}"#,
+                "n",
+                r#"{"model":"n","stream":false}"#,
+                false,
+            ),
+            (
+                "{\"stream\":true,\"model\":\"m\" }\n",
+                "m",
+                "{\"stream\":true,\"model\":\"m\" ,\"stream_options\":{\"include_usage\":true}}\n",
+                true,
+            ),
+            (
+                r#"{"stream":true,"stream_options":{"include_usage":true},"model":"m"}"#,
+                "n",
+                r#"{"stream":true,"stream_options":{"include_usage":true},"model":"n"}"#,
+                false,
+            ),
+            (
+                r#"{"stream":true,"stream_options":{"include_obfuscation":false},"model":"m"}"#,
+                "n",
+                r#"{"stream":true,"stream_options":{"include_obfuscation":false,"include_usage":true},"model":"n"}"#,
+                true,
+            ),
+            (
+                r#"{"stream":true,"model":"m","stream_options":null}"#,
+                "m",
+                r#"{"stream":true,"model":"m","stream_options":{"include_usage":true}}"#,
+                true,
+            ),
+            (
+                r#"{"stream":true,"model":"m","stream_options":"nonsense"}"#,
+                "m",
+                r#"{"stream":true,"model":"m","stream_options":"nonsense"}"#,
+                false,
+            ),
+        ] {
+            assert_eq!(
+                rewritten(sent, model),
+                (expected.to_owned(), added),
+                "{sent}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_asked_is_read_from_the_body() {
+        let body = Bytes::from_static(
+            br#"{"model":"gpt-\u0034o","n":1000000000,"max_tokens":-1,"max_completion_tokens":7,
+                "stream":true,"tools":[{}],"messages":[{"content":"\ud83c"}],"temperature":1e999}"#,
+        );
+
+        let (call, _) = Peek::at(Operation::Chat, &body).unwrap();
+
+        assert_eq!(&*call.model, "gpt-4o");
+        assert_eq!(
+            (call.choices, call.max_output_tokens),
+            (1_000_000_000, Some(7))
+        );
+        assert!(call.stream && call.abilities.tools && !call.abilities.json_schema);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused_with_the_reason() {
+        for (body, code) in [
+            ("", "invalid_json"),
+            ("{", "invalid_json"),
+            ("[]", "invalid_json"),
+            (r#"{"model":"m"} x"#, "invalid_json"),
+            (r#"{"model":"m","model":"n"}"#, "invalid_json"),
+            (
+                r#"{"model":"m","stream":true,"stream":false}"#,
+                "invalid_json",
+            ),
+            (r#"{"model":"m","temperature":NaN}"#, "invalid_json"),
+            ("{}", "missing_required_parameter"),
+            (r#"{"model":null}"#, "missing_required_parameter"),
+            (r#"{"model":7}"#, "missing_required_parameter"),
+            (r#"{"model":""}"#, "missing_required_parameter"),
+            (r#"{"Model":"m"}"#, "missing_required_parameter"),
+            (r#"{"model":"\ud83c"}"#, "missing_required_parameter"),
+        ] {
+            let refused = Peek::at(Operation::Chat, &Bytes::from(body)).unwrap_err();
+            assert_eq!(refused.code(), code, "{body}");
+        }
+    }
+}

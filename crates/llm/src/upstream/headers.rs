@@ -1,0 +1,165 @@
+use http::{HeaderMap, HeaderName, header};
+
+/// Leaves what a provider should see of a client's headers: no hop-by-hop fields, none of the client's credentials,
+/// nothing of ours, and no encodings, so that the answer can be metered.
+pub(super) fn forward(headers: &mut HeaderMap) {
+    remove(headers, |name| {
+        is_hop_by_hop(name)
+            || IN_REQUESTS.contains(name)
+            || (!is_standard(name)
+                && (OWN_IN_REQUESTS.contains(&name.as_str())
+                    || name.as_str().starts_with("x-tollgate-")))
+    });
+}
+
+/// Leaves what a client should see of a provider's headers: no hop-by-hop fields, no cookies, and nothing of the
+/// account that all callers share.
+pub(super) fn back(headers: &mut HeaderMap) {
+    remove(headers, |name| {
+        is_hop_by_hop(name)
+            || *name == header::SET_COOKIE
+            || (!is_standard(name)
+                && (OWN_IN_ANSWERS.contains(&name.as_str())
+                    || name.as_str().starts_with("x-ratelimit-")
+                    || name.as_str().starts_with("x-tollgate-")))
+    });
+}
+
+fn remove(headers: &mut HeaderMap, unwanted: impl Fn(&HeaderName) -> bool) {
+    // What `Connection` names belongs to the hop as well (RFC 9110, 7.6.1).
+    let connection = headers.get_all(header::CONNECTION).iter();
+    let named: Vec<HeaderName> = connection
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .filter(|name| *name != header::CONTENT_TYPE)
+        .collect();
+    let unwanted: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| unwanted(name))
+        .cloned()
+        .collect();
+    for name in named.iter().chain(&unwanted) {
+        headers.remove(name);
+    }
+}
+
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    HOP_BY_HOP.contains(name)
+        || name.as_str() == "keep-alive"
+        || name.as_str() == "proxy-connection"
+}
+
+/// Every one of our own names has a letter that tells it from the usual ones: a quick way past most headers.
+fn is_standard(name: &HeaderName) -> bool {
+    let name = name.as_str().as_bytes();
+    !matches!(name.first(), Some(b'x' | b'a' | b'o' | b'c'))
+}
+
+const HOP_BY_HOP: [HeaderName; 7] = [
+    header::CONNECTION,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+const IN_REQUESTS: [HeaderName; 6] = [
+    header::HOST,
+    header::CONTENT_LENGTH,
+    header::ACCEPT_ENCODING,
+    header::EXPECT,
+    header::AUTHORIZATION,
+    header::COOKIE,
+];
+const OWN_IN_REQUESTS: [&str; 5] = [
+    "x-api-key",
+    "x-goog-api-key",
+    "api-key",
+    "openai-organization",
+    "openai-project",
+];
+const OWN_IN_ANSWERS: [&str; 2] = ["openai-organization", "openai-project"];
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderName};
+
+    fn map(names: &[&str]) -> HeaderMap {
+        let header = |name: &&str| (name.parse::<HeaderName>().unwrap(), "x".parse().unwrap());
+        names.iter().map(header).collect()
+    }
+
+    fn left(headers: &HeaderMap) -> Vec<&str> {
+        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn credentials_and_what_belongs_to_the_hop_stay_behind() {
+        let mut headers = map(&[
+            "authorization",
+            "x-api-key",
+            "api-key",
+            "x-goog-api-key",
+            "cookie",
+            "host",
+            "te",
+            "upgrade",
+            "keep-alive",
+            "transfer-encoding",
+            "content-length",
+            "accept-encoding",
+            "openai-organization",
+            "x-tollgate-anything",
+            "content-type",
+            "accept",
+            "user-agent",
+            "x-stainless-lang",
+            "traceparent",
+            "x-named",
+        ]);
+        headers.insert(
+            "connection",
+            "close, X-Named, content-type".parse().unwrap(),
+        );
+
+        super::forward(&mut headers);
+
+        let expected = [
+            "accept",
+            "content-type",
+            "traceparent",
+            "user-agent",
+            "x-stainless-lang",
+        ];
+        assert_eq!(left(&headers), expected);
+    }
+
+    #[test]
+    fn nothing_of_the_shared_account_comes_back() {
+        let mut headers = map(&[
+            "set-cookie",
+            "connection",
+            "transfer-encoding",
+            "x-ratelimit-remaining-requests",
+            "openai-organization",
+            "x-request-id",
+            "content-type",
+            "retry-after",
+            "openai-processing-ms",
+        ]);
+
+        super::back(&mut headers);
+
+        let expected = [
+            "content-type",
+            "openai-processing-ms",
+            "retry-after",
+            "x-request-id",
+        ];
+        assert_eq!(left(&headers), expected);
+    }
+}
