@@ -1,1 +1,91 @@
-//! placeholder
+//! A gateway that is asked to end lets what it has begun come to its end.
+
+use http::StatusCode;
+use serde_json::json;
+use tollgate_tests::{Gateway, eventually};
+
+#[tokio::test]
+async fn every_stream_that_has_begun_is_finished() {
+    let mut gateway = Gateway::start(Some(CONFIG)).await;
+    let mut streams = Vec::new();
+    for number in 0..50 {
+        let asked = json!({ "model": "small", "messages": [{ "role": "user", "content": number.to_string() }] });
+        let mut events = gateway.stream(KEY, asked).await;
+        events
+            .next()
+            .await
+            .expect("the stream goes on")
+            .expect("it has begun");
+        streams.push(events);
+    }
+
+    gateway.terminate();
+
+    for events in streams {
+        let rest = events.rest().await.expect("the stream is whole");
+        assert_eq!(rest.last().map(String::as_str), Some("[DONE]"), "{rest:?}");
+    }
+    let records = gateway.records(50).await;
+    assert!(
+        records
+            .iter()
+            .all(|record| record["outcome"] == "completed"),
+        "{records:?}"
+    );
+    assert!(gateway.exit().await.success(), "{}", gateway.printed());
+}
+
+#[tokio::test]
+async fn while_it_drains_it_is_not_ready_and_takes_no_new_connections() {
+    let mut gateway = Gateway::start(Some(CONFIG)).await;
+    let asked = json!({ "model": "small", "messages": [{ "role": "user", "content": "hello" }] });
+    let mut events = gateway.stream(KEY, asked).await;
+    events
+        .next()
+        .await
+        .expect("the stream goes on")
+        .expect("it has begun");
+
+    gateway.terminate();
+
+    let address = gateway.url().trim_start_matches("http://").to_owned();
+    eventually("a refused connection", async || {
+        tokio::net::TcpStream::connect(&address).await.err()
+    })
+    .await;
+    assert_ne!(gateway.admin("/readyz").await.status, StatusCode::OK);
+    assert!(events.rest().await.is_ok());
+    assert!(gateway.exit().await.success(), "{}", gateway.printed());
+}
+
+#[tokio::test]
+async fn without_anything_to_finish_it_ends_at_once() {
+    let mut gateway = Gateway::start(Some(CONFIG)).await;
+
+    gateway.terminate();
+
+    assert!(gateway.exit().await.success(), "{}", gateway.printed());
+}
+
+const KEY: &str = "tg-alice-6d1f0b9c54e2";
+// Some twelve events a stream: enough time for fifty of them to begin.
+const CONFIG: &str = r#"
+    [server]
+    drain = "30s"
+
+    [[keys]]
+    id = "alice"
+    key = "tg-alice-6d1f0b9c54e2"
+
+    [[models]]
+    name = "small"
+    targets = [{ provider = "simulated", model = "sim-small" }]
+
+    [quota.default]
+    requests_per_minute = 1000
+    concurrency = 100
+
+    [simulated]
+    enabled = true
+    pace = "200ms"
+"#;

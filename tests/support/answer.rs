@@ -64,7 +64,6 @@ impl Answer {
     /// # Panics
     ///
     /// When the body is not one, with all four of its keys.
-    #[must_use]
     pub fn error(&self) -> Value {
         let error = self.json()["error"].take();
         assert!(

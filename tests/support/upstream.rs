@@ -27,7 +27,7 @@ use tokio::{
 #[derive(Debug)]
 pub struct Upstream {
     url: String,
-    seen: Arc<Mutex<Vec<Value>>>,
+    seen: Seen,
     task: Option<JoinHandle<()>>,
 }
 
@@ -63,7 +63,7 @@ impl Upstream {
     pub fn start(behaviour: Behaviour) -> Self {
         let listener = StdListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
-        let seen = Arc::<Mutex<Vec<Value>>>::default();
+        let seen = Seen::default();
         let task = (behaviour != Behaviour::IsDown).then(|| {
             listener.set_nonblocking(true).expect("it is a socket");
             let listener = TcpListener::from_std(listener).expect("there is a runtime");
@@ -82,13 +82,13 @@ impl Upstream {
         &self.url
     }
 
-    /// The bodies of the requests that reached it.
+    /// The requests that reached it.
     ///
     /// # Panics
     ///
     /// When its task has panicked.
     #[must_use]
-    pub fn seen(&self) -> Vec<Value> {
+    pub fn seen(&self) -> Vec<Request<Bytes>> {
         self.seen.lock().expect("nobody panics with it").clone()
     }
 }
@@ -101,7 +101,7 @@ impl Drop for Upstream {
     }
 }
 
-async fn serve(listener: TcpListener, behaviour: Behaviour, seen: Arc<Mutex<Vec<Value>>>) {
+async fn serve(listener: TcpListener, behaviour: Behaviour, seen: Seen) {
     // Connections end with the task that accepts them.
     let mut connections = tokio::task::JoinSet::new();
     while let Ok((socket, _)) = listener.accept().await {
@@ -109,7 +109,7 @@ async fn serve(listener: TcpListener, behaviour: Behaviour, seen: Arc<Mutex<Vec<
     }
 }
 
-async fn converse(mut socket: TcpStream, behaviour: Behaviour, seen: Arc<Mutex<Vec<Value>>>) {
+async fn converse(mut socket: TcpStream, behaviour: Behaviour, seen: Seen) {
     if behaviour == Behaviour::SpeaksNoHttp {
         let _ = socket.write_all(b"220 mail.example ESMTP\r\n").await;
         return;
@@ -117,15 +117,13 @@ async fn converse(mut socket: TcpStream, behaviour: Behaviour, seen: Arc<Mutex<V
     let service = service_fn(|request: Request<Incoming>| {
         let seen = Arc::clone(&seen);
         async move {
-            let body = request
-                .into_body()
-                .collect()
-                .await
-                .map(|body| body.to_bytes());
+            let (head, body) = request.into_parts();
+            let body = body.collect().await.map(|body| body.to_bytes());
             let body = body.unwrap_or_default();
-            let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-            let stream = body["stream"] == true;
-            seen.lock().expect("nobody panics with it").push(body);
+            let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let stream = asked["stream"] == true;
+            let request = Request::from_parts(head, body);
+            seen.lock().expect("nobody panics with it").push(request);
             Ok::<_, Infallible>(answer(behaviour, stream).await)
         }
     });
@@ -135,6 +133,7 @@ async fn converse(mut socket: TcpStream, behaviour: Behaviour, seen: Arc<Mutex<V
         .await;
 }
 
+type Seen = Arc<Mutex<Vec<Request<Bytes>>>>;
 type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 async fn answer(behaviour: Behaviour, stream: bool) -> Response<Body> {
