@@ -86,10 +86,10 @@ impl Breaker {
     /// # Errors
     /// When it may not, and when to ask again.
     pub fn acquire(&mut self, now: Instant) -> Result<Permission, Refusal> {
-        if let Phase::Open { until } = self.phase {
-            if now < until {
-                return Err(Refusal::Open(until - now));
-            }
+        if let Phase::Open { until } = self.phase
+            && now < until
+        {
+            return Err(Refusal::Open(until - now));
         }
         if let Some(until) = self.saturated_until {
             if now < until {

@@ -131,10 +131,10 @@ impl<K, C: Classifier> Observer for Guard<K, C> {
 
     fn frame(&mut self, frame: &Frame<Bytes>) {
         // Trailers are the last word; a client may leave without asking for more.
-        if let Some(trailers) = frame.trailers_ref() {
-            if let Some(class) = self.watch.classifier.trailers(trailers) {
-                self.record(class);
-            }
+        if let Some(trailers) = frame.trailers_ref()
+            && let Some(class) = self.watch.classifier.trailers(trailers)
+        {
+            self.record(class);
         }
     }
 
