@@ -1,0 +1,218 @@
+mod error;
+mod expand;
+mod sections;
+mod summary;
+
+use std::{collections::HashSet, path::Path};
+
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+
+pub(crate) use self::{
+    error::ConfigError,
+    sections::{
+        Audit, Auth, Balance, Breaker, Cache, Key, Model, ModelTarget, Provider, Quota, Server,
+        Simulated, Strategy, Timeout,
+    },
+};
+
+/// All of the gateway's configuration, as in the file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    #[serde(default)]
+    pub(crate) server: Server,
+    #[serde(default)]
+    pub(crate) auth: Auth,
+    #[serde(default)]
+    pub(crate) keys: Vec<Key>,
+    #[serde(default)]
+    pub(crate) providers: Vec<Provider>,
+    #[serde(default)]
+    pub(crate) models: Vec<Model>,
+    #[serde(default)]
+    pub(crate) quota: Quotas,
+    pub(crate) cache: Option<Cache>,
+    #[serde(default)]
+    pub(crate) breaker: Breaker,
+    #[serde(default)]
+    pub(crate) balance: Balance,
+    #[serde(default)]
+    pub(crate) timeout: Timeout,
+    #[serde(default)]
+    pub(crate) audit: Audit,
+    #[serde(default)]
+    pub(crate) simulated: Simulated,
+}
+
+/// Limits by their scope.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Quotas {
+    /// For each key.
+    #[serde(default)]
+    pub(crate) default: Quota,
+}
+
+impl Config {
+    /// Reads a file.
+    pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|error| ConfigError::Read(path.into(), error))?;
+        Self::parse(&text).map_err(|error| ConfigError::Parse(path.into(), error))
+    }
+
+    /// What holds without a file: the simulated provider, and those whose keys are in the environment.
+    pub(crate) fn built_in() -> Result<Self, ConfigError> {
+        let mut text = BUILT_IN.to_owned();
+        if std::env::var_os("OPENAI_API_KEY").is_some_and(|key| !key.is_empty()) {
+            text.push_str(OPENAI);
+        }
+        Self::parse(&text).map_err(|error| ConfigError::Parse("(built in)".into(), error))
+    }
+
+    /// Reads a text; errors say the line and the column.
+    pub(crate) fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    /// Checks what one field alone cannot show.
+    pub(crate) fn validate(&mut self) -> Result<(), ConfigError> {
+        let say = |what: String| Err(ConfigError::Invalid(what));
+        let mut names = HashSet::new();
+        if self.simulated.is_on() {
+            names.insert(SIMULATED);
+        }
+        for provider in &self.providers {
+            if !names.insert(&provider.name) {
+                return say(format!("there are two providers named `{}`", provider.name));
+            }
+            provider
+                .endpoint()
+                .map_err(|error| ConfigError::Endpoint(provider.name.clone(), error))?;
+        }
+        let mut models = HashSet::new();
+        for model in &self.models {
+            if !models.insert(&model.name) {
+                return say(format!("there are two models named `{}`", model.name));
+            }
+            if model.targets.is_empty() {
+                return say(format!("the model `{}` has no targets", model.name));
+            }
+            for target in &model.targets {
+                if !names.contains(&*target.provider) {
+                    return say(format!(
+                        "the model `{}` has a target at the provider `{}`, which is not configured",
+                        model.name, target.provider
+                    ));
+                }
+            }
+        }
+        if self.models.is_empty() {
+            return say("no models are configured: add [[models]] with a name and targets".into());
+        }
+        self.validate_access()
+    }
+
+    fn validate_access(&mut self) -> Result<(), ConfigError> {
+        let say = |what: String| Err(ConfigError::Invalid(what));
+        let mut ids = HashSet::new();
+        for key in &self.keys {
+            if !ids.insert(&key.id) {
+                return say(format!("there are two keys with the id `{}`", key.id));
+            }
+            match (&key.key, &key.key_sha256) {
+                (Some(secret), None) if secret.expose_secret().len() < SHORTEST_KEY => {
+                    return say(format!(
+                        "the key `{}` is shorter than {SHORTEST_KEY} characters",
+                        key.id
+                    ));
+                }
+                (Some(_), None) | (None, Some(_)) => {}
+                _ => {
+                    return say(format!(
+                        "the key `{}` needs either `key` or `key_sha256`",
+                        key.id
+                    ));
+                }
+            }
+        }
+        if self.auth.anonymous && !self.server.listen.ip().is_loopback() {
+            let listen = self.server.listen;
+            return say(format!(
+                "`auth.anonymous` is for loopback only, and the gateway would listen on {listen}"
+            ));
+        }
+        if self.keys.is_empty() && !self.auth.anonymous {
+            self.keys.push(Key::fresh());
+        }
+        Ok(())
+    }
+}
+
+/// The name under which targets reach the simulated provider.
+pub(crate) const SIMULATED: &str = "simulated";
+
+const SHORTEST_KEY: usize = 16;
+const BUILT_IN: &str = include_str!("config/built_in.toml");
+const OPENAI: &str = include_str!("config/openai.toml");
+
+#[cfg(test)]
+mod tests {
+    use super::Config;
+
+    #[test]
+    fn what_is_built_in_is_valid() {
+        for text in [
+            super::BUILT_IN.to_owned(),
+            format!("{}{}", super::BUILT_IN, super::OPENAI),
+        ] {
+            // The key stands in the environment of those who use it.
+            let text = text.replace("${OPENAI_API_KEY}", "sk-0123456789abcdef");
+            Config::parse(&text).unwrap().validate().unwrap();
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_with_its_place() {
+        let error = Config::parse("[server]\nlisten = \"127.0.0.1:0\"\nlissten = 1\n").unwrap_err();
+        let words = error.to_string();
+        assert!(
+            words.contains("line 3, column 1") && words.contains("lissten"),
+            "{words}"
+        );
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_with_the_reason() {
+        let model = "[[models]]\nname = \"m\"\ntargets = [{ provider = \"p\", model = \"x\" }]\n";
+        let provider = "[[providers]]\nname = \"p\"\nbase_url = \"http://localhost/v1\"\n";
+        let anonymous = "[server]\nlisten = \"0.0.0.0:1\"\n[auth]\nanonymous = true\n[simulated]\nenabled = true\n";
+        let two_ways = "[[keys]]\nid = \"k\"\nkey = \"0123456789abcdef\"\nkey_sha256 = \"00\"\n";
+        for (text, reason) in [
+            (model.to_owned(), "not configured"),
+            (format!("{provider}{provider}{model}"), "two providers"),
+            (format!("{provider}{model}{model}"), "two models"),
+            (provider.to_owned(), "no models"),
+            (
+                format!("{provider}{model}[[keys]]\nid = \"k\"\n"),
+                "needs either",
+            ),
+            (
+                format!("{provider}{model}[[keys]]\nid = \"k\"\nkey = \"short\"\n"),
+                "shorter",
+            ),
+            (format!("{provider}{model}{two_ways}"), "needs either"),
+            (format!("{}{provider}{model}", anonymous), "loopback only"),
+            (
+                format!("{}{model}", provider.replace("http:", "ftp:")),
+                "base URL",
+            ),
+        ] {
+            let parsed = Config::parse(&text).map_err(|error| error.to_string());
+            let error = parsed.unwrap().validate().unwrap_err();
+            let words = crate::chain(&error);
+            assert!(words.contains(reason), "{words}");
+        }
+    }
+}

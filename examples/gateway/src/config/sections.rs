@@ -1,0 +1,309 @@
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use bytesize::ByteSize;
+use secrecy::SecretString;
+use serde::Deserialize;
+use tollgate::{
+    core::fact::{Principal, Target},
+    llm::{Dialect, Endpoint, EndpointError},
+};
+
+use super::expand;
+
+/// Where and how to serve.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Server {
+    pub(crate) listen: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) workers: usize,
+    pub(crate) max_body: ByteSize,
+    #[serde(with = "humantime_serde")]
+    pub(crate) body_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub(crate) header_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub(crate) drain: Duration,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: ([127, 0, 0, 1], 8080).into(),
+            admin: ([127, 0, 0, 1], 8081).into(),
+            workers: std::thread::available_parallelism().map_or(1, Into::into),
+            max_body: ByteSize::mib(32),
+            body_timeout: Duration::from_secs(30),
+            header_timeout: Duration::from_secs(10),
+            drain: Duration::from_secs(30),
+        }
+    }
+}
+
+/// How callers are known.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Auth {
+    /// Lets callers in that show no key; on loopback only.
+    pub(crate) anonymous: bool,
+}
+
+/// Who may call.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Key {
+    pub(crate) id: String,
+    #[serde(default, deserialize_with = "expand::secret")]
+    pub(crate) key: Option<SecretString>,
+    pub(crate) key_sha256: Option<String>,
+    pub(crate) user: Option<String>,
+    pub(crate) team: Option<String>,
+    pub(crate) org: Option<String>,
+    #[serde(default)]
+    pub(crate) roles: Vec<String>,
+    pub(crate) models: Option<Vec<String>>,
+    #[serde(skip)]
+    pub(crate) is_fresh: bool,
+}
+
+impl Key {
+    /// A key made for this run.
+    pub(crate) fn fresh() -> Self {
+        let mut random = [0; 24];
+        getrandom::fill(&mut random).expect("the system has random numbers");
+        Self {
+            id: "local".into(),
+            key: Some(format!("tg-{}", hex::encode(random)).into()),
+            key_sha256: None,
+            user: None,
+            team: None,
+            org: None,
+            roles: Vec::new(),
+            models: None,
+            is_fresh: true,
+        }
+    }
+
+    /// Who holds it.
+    pub(crate) fn principal(&self) -> Principal {
+        let mut principal =
+            Principal::new(&*self.id).with_roles(self.roles.iter().map(String::as_str));
+        if let Some(user) = &self.user {
+            principal = principal.with_user(&**user);
+        }
+        if let Some(team) = &self.team {
+            principal = principal.with_team(&**team);
+        }
+        if let Some(org) = &self.org {
+            principal = principal.with_org(&**org);
+        }
+        match &self.models {
+            Some(models) => principal.with_models(models.iter().map(String::as_str)),
+            None => principal,
+        }
+    }
+}
+
+/// Who serves models.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Provider {
+    pub(crate) name: String,
+    #[serde(default = "openai")]
+    pub(crate) dialect: Dialect,
+    #[serde(deserialize_with = "expand::text")]
+    pub(crate) base_url: String,
+    #[serde(default, deserialize_with = "expand::secret")]
+    pub(crate) api_key: Option<SecretString>,
+    #[serde(default = "yes")]
+    pub(crate) include_usage: bool,
+}
+
+impl Provider {
+    pub(crate) fn endpoint(&self) -> Result<Endpoint, EndpointError> {
+        let endpoint =
+            Endpoint::new(&*self.name, &self.base_url)?.asks_for_usage(self.include_usage);
+        match &self.api_key {
+            Some(key) => endpoint.bearer(key.clone()),
+            None => Ok(endpoint),
+        }
+    }
+}
+
+/// What clients ask for, and who serves it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Model {
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) strategy: Strategy,
+    pub(crate) targets: Vec<ModelTarget>,
+}
+
+/// A provider's model.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ModelTarget {
+    pub(crate) provider: String,
+    pub(crate) model: String,
+    #[serde(default = "one")]
+    pub(crate) weight: u32,
+}
+
+impl ModelTarget {
+    pub(crate) fn target(&self) -> Target {
+        Target::model(&*self.provider, &*self.model).with_weight(self.weight)
+    }
+}
+
+/// How a target is chosen.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Strategy {
+    #[default]
+    Weighted,
+    LeastBusy,
+}
+
+/// How much each key may use.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Quota {
+    pub(crate) requests_per_minute: Option<std::num::NonZeroU32>,
+    pub(crate) burst: Option<std::num::NonZeroU32>,
+    pub(crate) concurrency: Option<std::num::NonZeroU32>,
+}
+
+/// Which answers are kept.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Cache {
+    #[serde(with = "humantime_serde")]
+    pub(crate) ttl: Duration,
+    pub(crate) max_bytes: ByteSize,
+    pub(crate) max_entry: ByteSize,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self {
+            ttl: Duration::from_secs(3600),
+            max_bytes: ByteSize::mib(64),
+            max_entry: ByteSize::mib(1),
+        }
+    }
+}
+
+/// When a failing target is left alone.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Breaker {
+    pub(crate) consecutive_failures: std::num::NonZeroU32,
+    pub(crate) failure_rate: f64,
+    #[serde(with = "humantime_serde")]
+    pub(crate) wait: Duration,
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Self {
+            consecutive_failures: const { std::num::NonZeroU32::new(5).expect("five is not zero") },
+            failure_rate: 0.5,
+            wait: Duration::from_secs(5),
+        }
+    }
+}
+
+/// How often a request is tried.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Balance {
+    pub(crate) attempts: u32,
+    pub(crate) retry_ratio: f64,
+    pub(crate) retry_reserve: u32,
+}
+
+impl Default for Balance {
+    fn default() -> Self {
+        Self {
+            attempts: 3,
+            retry_ratio: 0.2,
+            retry_reserve: 10,
+        }
+    }
+}
+
+/// How long a provider may take.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Timeout {
+    #[serde(with = "humantime_serde")]
+    pub(crate) first_byte: Duration,
+    #[serde(with = "humantime_serde")]
+    pub(crate) idle: Duration,
+    #[serde(with = "humantime_serde")]
+    pub(crate) total: Duration,
+}
+
+impl Default for Timeout {
+    fn default() -> Self {
+        Self {
+            first_byte: Duration::from_secs(120),
+            idle: Duration::from_secs(60),
+            total: Duration::from_secs(600),
+        }
+    }
+}
+
+/// Where it is written down what happened.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Audit {
+    pub(crate) path: PathBuf,
+    pub(crate) fail_open: bool,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self {
+            path: "tollgate-data/audit.jsonl".into(),
+            fail_open: false,
+        }
+    }
+}
+
+/// The built-in provider.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Simulated {
+    enabled: bool,
+    #[serde(with = "humantime_serde")]
+    pub(crate) pace: Duration,
+}
+
+impl Simulated {
+    pub(crate) const fn is_on(&self) -> bool {
+        self.enabled
+    }
+}
+
+impl Default for Simulated {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            pace: Duration::from_millis(20),
+        }
+    }
+}
+
+const fn openai() -> Dialect {
+    Dialect::OpenAi
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn one() -> u32 {
+    1
+}

@@ -1,0 +1,179 @@
+use std::{future::Future, net::SocketAddr, pin::pin, time::Duration};
+
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulShutdown},
+    service::TowerToHyperService,
+};
+use secrecy::ExposeSecret;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    signal::unix::{SignalKind, signal},
+    time::{sleep, timeout},
+};
+use tollgate::{
+    audit::Log,
+    llm::{Endpoint, Upstream, simulated},
+};
+
+use crate::{
+    Error,
+    admin::Admin,
+    config::{Config, SIMULATED},
+    stack,
+};
+
+/// The gateway with its sockets bound.
+pub(crate) struct Server {
+    config: Config,
+    data: TcpListener,
+    operators: TcpListener,
+    admin: Admin,
+    upstream: Upstream,
+    log: Log,
+}
+
+impl Server {
+    /// Binds the sockets, starts the built-in provider, and opens the audit log.
+    pub(crate) async fn bind(mut config: Config) -> Result<Self, Error> {
+        let data = bind(config.server.listen).await?;
+        let operators = bind(config.server.admin).await?;
+        config.server.listen = data.local_addr()?;
+        config.server.admin = operators.local_addr()?;
+        let mut endpoints = Vec::new();
+        for provider in &config.providers {
+            endpoints.push(provider.endpoint()?);
+        }
+        if config.simulated.is_on() {
+            endpoints.push(simulated_provider(config.simulated.pace).await?);
+        }
+        let path = &config.audit.path;
+        let log = stack::log(&config.audit)
+            .map_err(|error| format!("cannot open the audit log {}: {error}", path.display()))?;
+        Ok(Self {
+            upstream: Upstream::new(endpoints),
+            admin: Admin::install()?,
+            data,
+            operators,
+            config,
+            log,
+        })
+    }
+
+    /// What to tell whoever started it.
+    pub(crate) fn greeting(&self) -> String {
+        let server = &self.config.server;
+        let mut text = format!(
+            "tollgate-gateway {}\n\n  callers    http://{}/v1\n  metrics    http://{}/metrics\n  audit log  {}\n",
+            env!("CARGO_PKG_VERSION"),
+            server.listen,
+            server.admin,
+            self.config.audit.path.display(),
+        );
+        let fresh = self.config.keys.iter().find(|key| key.is_fresh);
+        if let Some(key) = fresh.and_then(|key| key.key.as_ref()) {
+            let (key, model) = (key.expose_secret(), &self.config.models[0].name);
+            text += &format!(
+                "  key        {key}\n\ncurl http://{}/v1/chat/completions ",
+                server.listen
+            );
+            text +=
+                &format!("-H 'authorization: Bearer {key}' -H 'content-type: application/json' ");
+            text += &format!(
+                "-d '{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"hello\"}}]}}'\n"
+            );
+        }
+        text
+    }
+
+    /// Serves until a signal asks it to stop; then takes no new connections, and lets those that are served end.
+    pub(crate) async fn serve(self) -> Result<(), Error> {
+        let service = stack::stack(&self.config, self.upstream, self.log.clone())?;
+        tokio::spawn(self.admin.clone().upkeep());
+        let router = self.admin.clone().router();
+        tokio::spawn(async move { axum::serve(self.operators, router).await });
+
+        let mut http = auto::Builder::new(TokioExecutor::new());
+        http.http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.config.server.header_timeout);
+        // Bounds on work a connection, against resets and floods of frames.
+        http.http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(256)
+            .max_header_list_size(64 << 10)
+            .max_pending_accept_reset_streams(20)
+            .max_local_error_reset_streams(Some(256))
+            .keep_alive_interval(Some(Duration::from_secs(30)));
+        let graceful = GracefulShutdown::new();
+        let mut stopped = pin!(stop()?);
+        loop {
+            let socket = tokio::select! {
+                socket = accept(&self.data) => socket,
+                () = &mut stopped => break,
+            };
+            let service = TowerToHyperService::new(service.clone());
+            let connection = http
+                .serve_connection(TokioIo::new(socket), service)
+                .into_owned();
+            let connection = graceful.watch(connection);
+            // A client that hangs up is no error here; its requests are in the audit log.
+            tokio::spawn(async move { drop(connection.await) });
+        }
+        self.admin.drain();
+        drop(self.data);
+        let open = graceful.count();
+        tracing::info!(connections = open, "draining");
+        if timeout(self.config.server.drain, graceful.shutdown())
+            .await
+            .is_err()
+        {
+            tracing::warn!("some requests did not end in time");
+        }
+        self.log.close()?;
+        Ok(())
+    }
+}
+
+/// A connection. When none can be accepted, mostly for want of files, it waits until some are closed.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((socket, _)) => {
+                // Small frames of a stream must not wait for more.
+                let _ = socket.set_nodelay(true);
+                return socket;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|error| format!("cannot listen on {address}: {error}").into())
+}
+
+/// Starts the built-in provider on a socket of its own, with a key of its own.
+async fn simulated_provider(pace: Duration) -> Result<Endpoint, Error> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let url = format!("http://{}/v1", listener.local_addr()?);
+    let provider = simulated::Simulated::new().key("sk-simulated").pace(pace);
+    tokio::spawn(provider.serve(listener));
+    Ok(Endpoint::new(SIMULATED, &url)?.bearer("sk-simulated".into())?)
+}
+
+/// Resolves when the process is asked to stop.
+fn stop() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,212 @@
+use std::{collections::HashMap, convert::Infallible, io, sync::Arc};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, request::Parts};
+use http_body::Body;
+use hyper::body::Incoming;
+use secrecy::ExposeSecret;
+use tollgate::{
+    audit::{AuditLayer, Log},
+    auth::{ApiKeys, AuthLayer, PermitLayer},
+    balance::{BalanceLayer, Pool, RetryBudget, Strategy},
+    breaker::{BreakerLayer, BreakerPolicy},
+    cache::{CacheLayer, CachePolicy},
+    core::{
+        BoxError, PayloadLayer, Rejection, TimeoutLayer,
+        fact::{Call, Principal},
+    },
+    llm::{Catalog, CatalogLayer, InspectLayer, Model, RenderLayer, Upstream},
+    observe::{ObserveLayer, RequestIdLayer},
+    quota::{Quota, QuotaLayer},
+};
+use tower::{Service, ServiceBuilder};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::config::{self, Config, ConfigError};
+
+/// The whole gateway: one layer a line, outermost first.
+pub(crate) fn stack(
+    config: &Config,
+    upstream: Upstream,
+    log: Log,
+) -> Result<
+    impl Service<
+        Request<Incoming>,
+        Response = Response<impl Body<Data = Bytes, Error = BoxError> + Send + use<>>,
+        Error = Infallible,
+        Future: Send,
+    > + Clone
+    + Send
+    + Sync
+    + use<>,
+    ConfigError,
+> {
+    Ok(ServiceBuilder::new()
+        .layer(CatchPanicLayer::custom(panicked)) // outermost: a panic costs one request
+        .layer(RequestIdLayer::new())
+        .layer(ObserveLayer::new()) // measures everything below, refusals too
+        .layer(RenderLayer::new()) // rewords what is refused below into the caller's dialect
+        .layer(AuditLayer::new(log)) // records everything below; refuses when it cannot write
+        .layer(auth(config)?) // before the body is read: strangers cannot fill memory
+        .layer(quota(&config.quota.default)) // rates and concurrency need no body
+        .layer(payload(&config.server)) // the body, once
+        .layer(InspectLayer::new()) // from here on the call is known
+        .layer(CatalogLayer::new(catalog(config))) // lists models, and refuses those that there are not
+        .layer(PermitLayer::new(may_call)) // before the cache: what may not be asked is not answered from it
+        .layer(cache(config.cache.as_ref())) // a hit costs nothing
+        .layer(balance(config)) // chooses a target; what is below holds for every attempt
+        .layer(breaker(&config.breaker)) // sees only what really was sent
+        .layer(timeout(&config.timeout)) // inside the breaker: a target that is too slow is failing
+        .service(upstream)) // translates, sends, meters
+}
+
+/// Opens the audit log, and the folder that it is in.
+pub(crate) fn log(audit: &config::Audit) -> io::Result<Log> {
+    if let Some(folder) = audit.path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let log = Log::to_file(&audit.path)?;
+    Ok(if audit.fail_open {
+        log.fail_open()
+    } else {
+        log
+    })
+}
+
+fn auth(config: &Config) -> Result<AuthLayer<ApiKeys>, ConfigError> {
+    let mut keys = ApiKeys::new();
+    for key in &config.keys {
+        let principal = key.principal();
+        keys = match (&key.key, &key.key_sha256) {
+            (Some(secret), _) => keys.with_key(secret.expose_secret(), principal),
+            (None, Some(digest)) => {
+                let digest: tollgate::auth::KeyDigest = digest.parse().map_err(|_| {
+                    ConfigError::Invalid(format!(
+                        "the key `{}` has a digest that is not SHA-256 in hex",
+                        key.id
+                    ))
+                })?;
+                keys.with_digest(digest, principal)
+            }
+            (None, None) => keys,
+        };
+    }
+    let layer = AuthLayer::new(keys);
+    Ok(if config.auth.anonymous {
+        layer.anonymous(Principal::new("anonymous"))
+    } else {
+        layer
+    })
+}
+
+fn quota(quota: &config::Quota) -> QuotaLayer {
+    let concurrency = quota.concurrency.map_or(u32::MAX, Into::into);
+    match quota.requests_per_minute {
+        Some(limit) => {
+            let rate = Quota::per_minute(limit.get());
+            let rate = quota.burst.map_or(rate, |burst| rate.burst(burst.get()));
+            QuotaLayer::new(rate).and_concurrency(concurrency)
+        }
+        None => QuotaLayer::concurrency(concurrency),
+    }
+}
+
+fn payload(server: &config::Server) -> PayloadLayer {
+    let limit = usize::try_from(server.max_body.as_u64()).unwrap_or(usize::MAX);
+    PayloadLayer::new()
+        .limit(limit)
+        .timeout(server.body_timeout)
+}
+
+fn catalog(config: &Config) -> Catalog {
+    let models = config.models.iter();
+    models
+        .map(|model| {
+            Model::new(
+                &*model.name,
+                model.targets.iter().map(config::ModelTarget::target),
+            )
+        })
+        .collect()
+}
+
+fn may_call(parts: &Parts) -> Result<(), Rejection> {
+    let extensions = &parts.extensions;
+    let allowed = match (extensions.get::<Principal>(), extensions.get::<Call>()) {
+        (Some(principal), Some(call)) => principal.may_call(&call.model),
+        _ => false,
+    };
+    allowed.then_some(()).ok_or_else(|| {
+        Rejection::new(
+            StatusCode::FORBIDDEN,
+            "model_not_permitted",
+            "this key may not call this model",
+        )
+        .with_detail("param", "model")
+    })
+}
+
+fn cache(
+    cache: Option<&config::Cache>,
+) -> CacheLayer<
+    impl Fn(&Parts) -> Option<tollgate::cache::Tenant> + Clone + use<>,
+    impl Fn(&Parts) -> bool + Clone + use<>,
+> {
+    let on = cache.is_some();
+    let mut policy = CachePolicy::new();
+    if let Some(cache) = cache {
+        let entry = usize::try_from(cache.max_entry.as_u64()).unwrap_or(usize::MAX);
+        policy = policy
+            .ttl(cache.ttl)
+            .max_bytes(cache.max_bytes.as_u64())
+            .max_entry(entry);
+    }
+    CacheLayer::new(policy).when(move |_: &Parts| on)
+}
+
+fn balance(config: &Config) -> BalanceLayer<impl Fn(&Parts) -> Option<Pool> + Clone + use<>> {
+    let pool = |model: &config::Model| {
+        let strategy = match model.strategy {
+            config::Strategy::Weighted => Strategy::Weighted,
+            config::Strategy::LeastBusy => Strategy::LeastBusy,
+        };
+        let targets = model.targets.iter().map(config::ModelTarget::target);
+        (model.name.clone(), Pool::new(targets).strategy(strategy))
+    };
+    let pools: Arc<HashMap<String, Pool>> = Arc::new(config.models.iter().map(pool).collect());
+    let options = &config.balance;
+    BalanceLayer::by(move |parts: &Parts| {
+        pools.get(&*parts.extensions.get::<Call>()?.model).cloned()
+    })
+    .attempts(options.attempts)
+    .retry_budget(RetryBudget::new(options.retry_ratio, options.retry_reserve))
+}
+
+fn breaker(breaker: &config::Breaker) -> BreakerLayer {
+    let policy = BreakerPolicy::new()
+        .consecutive_failures(breaker.consecutive_failures.get())
+        .failure_rate_threshold(breaker.failure_rate)
+        .wait_in_open(breaker.wait);
+    BreakerLayer::new(policy).on_transition(|target, from, to| {
+        tracing::warn!(%target, from = from.as_str(), to = to.as_str(), "a circuit changed");
+    })
+}
+
+fn timeout(timeout: &config::Timeout) -> TimeoutLayer {
+    TimeoutLayer::new()
+        .first_byte(timeout.first_byte)
+        .idle(timeout.idle)
+        .total(timeout.total)
+}
+
+/// The answer when something panicked. What it said is for the log alone.
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response<http_body_util::Full<Bytes>> {
+    let error = br#"{"error":{"message":"something went wrong in the gateway","type":"server_error","param":null,"code":"internal_error"}}"#;
+    let mut response = Response::new(http_body_util::Full::from(Bytes::from_static(error)));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    let json = http::HeaderValue::from_static("application/json");
+    response
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, json);
+    response
+}
