@@ -15,12 +15,7 @@ async fn what_no_provider_could_serve_is_refused_in_the_dialect_and_not_sent_on(
         r#"{{"model":"fast","messages":[],"x":"{}"}}"#,
         "x".repeat(70_000)
     );
-    let deep = format!(
-        r#"{{"model":"fast","messages":{}{}}}"#,
-        "[".repeat(9000),
-        "]".repeat(9000)
-    );
-    let cases: [(&str, &str, &str, u16, &str); 15] = [
+    let cases: [(&str, &str, &str, u16, &str); 14] = [
         ("no JSON", JSON, "{\"model\": ", 400, ""),
         ("an empty body", JSON, "", 400, ""),
         ("not UTF-8 in a string", JSON, "\u{0}", 400, ""),
@@ -66,9 +61,8 @@ async fn what_no_provider_could_serve_is_refused_in_the_dialect_and_not_sent_on(
             JSON,
             r#"{"model":"secret","messages":[]}"#,
             403,
-            "secret",
+            "",
         ),
-        ("nesting without end", JSON, &deep, 400, ""),
         ("a body over the limit", JSON, &large, 413, ""),
         (
             "another content type",
@@ -149,7 +143,8 @@ async fn who_is_not_known_is_refused_in_the_dialect_and_not_sent_on() {
 }
 
 #[tokio::test]
-async fn absurd_numbers_are_passed_on_or_refused_and_nothing_breaks() {
+async fn what_is_absurd_is_passed_on_or_refused_and_nothing_breaks() {
+    let deep = format!(r#""messages":{}{}"#, "[".repeat(9000), "]".repeat(9000));
     let upstream = Upstream::start(Behaviour::Answers);
     let gateway = Gateway::start(Some(&config(&upstream))).await;
 
@@ -168,6 +163,7 @@ async fn absurd_numbers_are_passed_on_or_refused_and_nothing_breaks() {
         r#""stream_options":7"#,
         r#""messages":null"#,
         r#""model\u0000":"x""#,
+        &deep,
     ] {
         let body = format!(r#"{{"model":"fast",{field}}}"#);
         let before = upstream.seen().len();

@@ -44,7 +44,7 @@ fn a_target_at_a_provider_that_there_is_not_is_an_error_that_names_it() {
 
 #[test]
 fn a_sound_configuration_is_told_in_words_without_its_secrets() {
-    let keys = "[[keys]]\nid = \"alice\"\nkey = \"tg-canary-1\"\n";
+    let keys = "[[keys]]\nid = \"alice\"\nkey = \"tg-canary-6d1f0b9c54e2\"\n";
 
     let checked = check(&format!("{keys}{}", provider("sk-canary-2")));
 
@@ -67,7 +67,9 @@ fn a_file_that_is_not_there_is_an_error_that_names_it() {
 
 #[test]
 fn it_does_not_listen_to_the_public_without_authentication() {
-    let checked = check("[server]\nlisten = \"0.0.0.0:8080\"\n");
+    let open = "[server]\nlisten = \"0.0.0.0:8080\"\n[auth]\nanonymous = true\n";
+
+    let checked = check(&format!("{open}{}", provider("sk-x")));
 
     assert!(!checked.success);
     assert!(checked.stderr.contains("0.0.0.0"), "{checked:?}");

@@ -1,23 +1,14 @@
 //! A gateway that is asked to end lets what it has begun come to its end.
 
+use futures_util::future::join_all;
 use http::StatusCode;
 use serde_json::json;
-use tollgate_tests::{Gateway, eventually};
+use tollgate_tests::{Events, Gateway, eventually};
 
 #[tokio::test]
 async fn every_stream_that_has_begun_is_finished() {
     let mut gateway = Gateway::start(Some(CONFIG)).await;
-    let mut streams = Vec::new();
-    for number in 0..50 {
-        let asked = json!({ "model": "small", "messages": [{ "role": "user", "content": number.to_string() }] });
-        let mut events = gateway.stream(KEY, asked).await;
-        events
-            .next()
-            .await
-            .expect("the stream goes on")
-            .expect("it has begun");
-        streams.push(events);
-    }
+    let streams = join_all((0..50).map(|number| begin(&gateway, number))).await;
 
     gateway.terminate();
 
@@ -38,13 +29,7 @@ async fn every_stream_that_has_begun_is_finished() {
 #[tokio::test]
 async fn while_it_drains_it_is_not_ready_and_takes_no_new_connections() {
     let mut gateway = Gateway::start(Some(CONFIG)).await;
-    let asked = json!({ "model": "small", "messages": [{ "role": "user", "content": "hello" }] });
-    let mut events = gateway.stream(KEY, asked).await;
-    events
-        .next()
-        .await
-        .expect("the stream goes on")
-        .expect("it has begun");
+    let events = begin(&gateway, 0).await;
 
     gateway.terminate();
 
@@ -65,6 +50,17 @@ async fn without_anything_to_finish_it_ends_at_once() {
     gateway.terminate();
 
     assert!(gateway.exit().await.success(), "{}", gateway.printed());
+}
+
+/// A stream of which the first event has come.
+async fn begin(gateway: &Gateway, number: u32) -> Events {
+    let question = json!([{ "role": "user", "content": number.to_string() }]);
+    let mut events = gateway
+        .stream(KEY, json!({ "model": "small", "messages": question }))
+        .await;
+    let first = events.next().await.expect("the stream goes on");
+    assert!(first.is_some(), "the stream has begun");
+    events
 }
 
 const KEY: &str = "tg-alice-6d1f0b9c54e2";

@@ -53,6 +53,9 @@ const CONFIG: &str = r#"
     [[models]]
     name = "failing"
     targets = [{ provider = "simulated", model = "sim-error-500" }]
+
+    [simulated]
+    enabled = true
 "#;
 
 const TIGHT: &str = r#"
@@ -66,4 +69,7 @@ const TIGHT: &str = r#"
 
     [quota.default]
     requests_per_minute = 1
+
+    [simulated]
+    enabled = true
 "#;
