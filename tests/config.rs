@@ -56,6 +56,21 @@ fn a_sound_configuration_is_told_in_words_without_its_secrets() {
 }
 
 #[test]
+fn the_configuration_in_the_readme_is_sound() {
+    let readme = include_str!("../README.md");
+    let (_, rest) = readme.split_once("```toml\n").expect("there is one");
+    let (config, _) = rest.split_once("```").expect("it ends");
+
+    let checked = check(&config.replace("${OPENAI_API_KEY}", "sk-x"));
+
+    assert!(checked.success, "{checked:?}");
+    assert!(
+        checked.stdout.contains("600 requests a minute"),
+        "{checked:?}"
+    );
+}
+
+#[test]
 fn a_file_that_is_not_there_is_an_error_that_names_it() {
     let folder = TempDir::new().expect("there is room for a folder");
 

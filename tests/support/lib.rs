@@ -46,3 +46,8 @@ pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) 
 }
 
 const SOON: Duration = Duration::from_secs(30);
+
+/// The example in the project's readme, so that it is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
