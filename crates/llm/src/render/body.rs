@@ -56,14 +56,9 @@ where
             return Poll::Ready(None);
         }
         Poll::Ready(match ready!(this.inner.poll_frame(cx)) {
-            Some(Err(error)) => {
+            Some(Err(error)) if *this.tells => {
                 *this.ended = true;
-                let error = error.into();
-                if *this.tells {
-                    event(&error).map(|event| Ok(Frame::data(event)))
-                } else {
-                    Some(Err(error))
-                }
+                event(&error.into()).map(|event| Ok(Frame::data(event)))
             }
             frame => frame.map(|frame| frame.map_err(Into::into)),
         })

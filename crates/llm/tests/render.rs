@@ -1,0 +1,138 @@
+//! What OpenAI's SDKs see of what is refused or breaks off.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use serde_json::{Value, json};
+use tollgate_core::{
+    GateLayer, Limit, Limits, Rejection, gate_fn,
+    testing::{Answer, Inner, Recorder, Script, Step},
+};
+use tollgate_llm::RenderLayer;
+use tower::{Layer, ServiceExt, service_fn};
+
+async fn rendered(rejection: Rejection) -> (http::response::Parts, Value) {
+    let gate = gate_fn(move |_| Err::<(), _>(rejection.clone()));
+    let inner = Inner::new(Answer::ok(Script::empty()));
+    let service = RenderLayer::new().layer(GateLayer::new(gate).layer(inner));
+    let (head, body) = service
+        .oneshot(Request::new(Script::empty()))
+        .await
+        .unwrap()
+        .into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    (head, serde_json::from_slice(&body).unwrap())
+}
+
+#[tokio::test]
+async fn a_rejection_is_an_error_object_with_all_four_members() {
+    for (status, kind) in [
+        (400, "invalid_request_error"),
+        (401, "invalid_request_error"),
+        (403, "invalid_request_error"),
+        (404, "invalid_request_error"),
+        (429, "rate_limit_error"),
+        (503, "server_error"),
+    ] {
+        let status = StatusCode::from_u16(status).unwrap();
+        let rejection =
+            Rejection::new(status, "some_code", "some words").with_detail("param", "model");
+
+        let (head, body) = rendered(rejection).await;
+
+        assert_eq!(head.status, status);
+        assert_eq!(head.headers["content-type"], "application/json");
+        let error =
+            json!({ "message": "some words", "type": kind, "param": "model", "code": "some_code" });
+        assert_eq!(body, json!({ "error": error }));
+    }
+}
+
+#[tokio::test]
+async fn limits_are_also_said_in_openais_headers() {
+    let limit = |unit, window| Limit {
+        name: Arc::from("x"),
+        unit,
+        quota: 600,
+        window,
+        remaining: 0,
+        reset: Some(Duration::from_millis(61_500)),
+    };
+    let minute = Some(Duration::from_secs(60));
+    let limits = [
+        limit("requests", minute),
+        limit("tokens", minute),
+        limit("requests", None),
+    ];
+    let rejection = Rejection::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "rate_limit_exceeded",
+        "spent",
+    )
+    .with_limits(limits.into_iter().collect::<Limits>());
+
+    let (head, _) = rendered(rejection).await;
+
+    for unit in ["requests", "tokens"] {
+        assert_eq!(head.headers[format!("x-ratelimit-limit-{unit}")], "600");
+        assert_eq!(head.headers[format!("x-ratelimit-remaining-{unit}")], "0");
+        assert_eq!(
+            head.headers[format!("x-ratelimit-reset-{unit}")],
+            "1m1.500s"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_fails_ends_with_an_event_and_those_inside_hear_of_the_failure() {
+    let recorder = Recorder::new();
+    let streaming = Inner::new(Answer::ok(Script::new([
+        Step::Data(b"data: 1\n\n"),
+        Step::Error,
+    ])));
+    let typed = tower::util::MapResponseLayer::new(|mut response: Response<Script>| {
+        let events = http::HeaderValue::from_static("text/event-stream");
+        response.headers_mut().insert("content-type", events);
+        response
+    });
+    let service =
+        RenderLayer::new().layer(GateLayer::new(recorder.clone()).layer(typed.layer(streaming)));
+
+    let response = service
+        .oneshot(Request::new(Script::empty()))
+        .await
+        .unwrap();
+    let body = response
+        .into_body()
+        .collect()
+        .await
+        .expect("the failure is told in the stream")
+        .to_bytes();
+
+    let body = std::str::from_utf8(&body).unwrap();
+    let event = body
+        .strip_prefix("data: 1\n\ndata: ")
+        .unwrap()
+        .strip_suffix("\n\n")
+        .unwrap();
+    let event: Value = serde_json::from_str(event).unwrap();
+    assert_eq!(event["error"]["code"], "stream_failed");
+    assert_eq!(recorder.ends(), [tollgate_core::Outcome::Failed]);
+}
+
+#[tokio::test]
+async fn what_was_not_refused_passes_as_it_is() {
+    let service = RenderLayer::new().layer(service_fn(async |_: Request<()>| {
+        let mut response = Response::new(Full::new(Bytes::from("not found, says the provider")));
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        Ok::<_, Infallible>(response)
+    }));
+
+    let response = service.oneshot(Request::new(())).await.unwrap();
+
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body, "not found, says the provider");
+}
