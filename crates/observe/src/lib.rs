@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod body;
+mod bounded;
 mod layer;
 mod meters;
 mod names;

@@ -4,8 +4,9 @@ use metrics::{Counter, Gauge, counter, gauge};
 use tollgate_core::fact::CacheStatus;
 
 use crate::{
+    bounded::Bounded,
     names::{CACHE, IN_FLIGHT},
-    series::{Attempts, Bounded, Labels, OTHER, Series},
+    series::{Attempts, Labels, OTHER, Series},
 };
 
 /// The metrics that all services of a layer write.

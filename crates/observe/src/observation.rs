@@ -117,11 +117,11 @@ impl Tally<'_> {
     fn visit(&self, node: &Trail, above: Option<&Target>) -> Served {
         let own = node.get::<Target>();
         let target = own.as_ref().or(above);
-        if let Some(usage) = node.get::<Usage>() {
-            self.meters.series(self.labels(target)).used(&usage);
-        }
-        if let Some(cost) = node.get::<Cost>() {
-            self.meters.series(self.labels(target)).spent(cost);
+        let (usage, cost) = (node.get::<Usage>(), node.get::<Cost>());
+        if usage.is_some() || cost.is_some() {
+            let series = self.meters.series(self.labels(target));
+            usage.iter().for_each(|usage| series.used(usage));
+            cost.into_iter().for_each(|cost| series.spent(cost));
         }
         let mut served = Served {
             target: target.cloned(),

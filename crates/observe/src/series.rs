@@ -1,8 +1,6 @@
 use std::{
     borrow::Cow,
-    collections::HashMap,
-    hash::Hash,
-    sync::{Arc, OnceLock, PoisonError, RwLock},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -13,14 +11,32 @@ use tollgate_core::{
     fact::{Cost, Usage},
 };
 
-use crate::names::{ATTEMPTS, COST, DURATION, FIRST_BYTE, REQUESTS, TOKENS};
+use crate::{
+    bounded::Tally,
+    names::{ATTEMPTS, COST, DURATION, FIRST_BYTE, REQUESTS, TOKENS},
+};
 
 /// What a series of metrics is about; empty where it is not known.
-#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, Hash)]
+#[expect(
+    clippy::derived_hash_with_manual_eq,
+    reason = "what is equal is equal by value in both"
+)]
 pub(crate) struct Labels {
     pub(crate) operation: &'static str,
     pub(crate) model: Arc<str>,
     pub(crate) target: Arc<str>,
+}
+
+// Not derived: most labels are empty, or the same allocation, and a call that compares nothing costs as much as the rest.
+impl PartialEq for Labels {
+    fn eq(&self, other: &Self) -> bool {
+        let same = |one: &Arc<str>, other: &Arc<str>| Arc::ptr_eq(one, other) || one == other;
+        same(&self.model, &other.model)
+            && same(&self.target, &other.target)
+            && (self.operation.is_empty() && other.operation.is_empty()
+                || self.operation == other.operation)
+    }
 }
 
 /// The handles of the metrics with the same [`Labels`]. Each is registered when it is first needed, and kept: that is
@@ -35,11 +51,18 @@ pub(crate) struct Series {
 }
 
 /// How a request ended.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ended {
     pub(crate) status: Option<StatusCode>,
     pub(crate) outcome: Outcome,
     pub(crate) code: Cow<'static, str>,
+}
+
+impl PartialEq for Ended {
+    fn eq(&self, other: &Self) -> bool {
+        let codes = self.code.is_empty() && other.code.is_empty() || self.code == other.code;
+        codes && self.status == other.status && self.outcome == other.outcome
+    }
 }
 
 impl Series {
@@ -161,78 +184,5 @@ impl Attempts {
     }
 }
 
-/// A map that is read often, and holds so many entries: what is over shares one.
-pub(crate) struct Bounded<K, V> {
-    most: usize,
-    entries: RwLock<HashMap<K, Arc<V>>>,
-}
-
-impl<K: Clone + Eq + Hash, V> Bounded<K, V> {
-    pub(crate) fn new(most: usize) -> Self {
-        Self {
-            most,
-            entries: RwLock::default(),
-        }
-    }
-
-    pub(crate) fn get(
-        &self,
-        key: K,
-        other: impl FnOnce(K) -> K,
-        make: impl FnOnce(K) -> V,
-    ) -> Arc<V> {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(value) = entries.get(&key) {
-            return Arc::clone(value);
-        }
-        drop(entries);
-        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        let full = entries.len() >= self.most && !entries.contains_key(&key);
-        let key = if full { other(key) } else { key };
-        let entry = entries.entry(key.clone());
-        Arc::clone(entry.or_insert_with(|| Arc::new(make(key))))
-    }
-}
-
-/// A few counters by what they count, looked through in order.
-struct Tally<L>(RwLock<Vec<(L, Counter)>>);
-
-impl<L: Clone + PartialEq> Tally<L> {
-    fn count(&self, label: &L, other: impl FnOnce() -> L, register: impl FnOnce(&L) -> Counter) {
-        let find = |counters: &Vec<(L, Counter)>, label: &L| {
-            let known = counters.iter().find(|(known, _)| known == label)?;
-            known.1.increment(1);
-            Some(())
-        };
-        if find(
-            &self.0.read().unwrap_or_else(PoisonError::into_inner),
-            label,
-        )
-        .is_some()
-        {
-            return;
-        }
-        let mut counters = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let label = if counters.len() < MOST_TALLIED {
-            label.clone()
-        } else {
-            other()
-        };
-        if find(&counters, &label).is_none() {
-            let counter = register(&label);
-            counter.increment(1);
-            counters.push((label, counter));
-        }
-    }
-}
-
-impl<L> Default for Tally<L> {
-    fn default() -> Self {
-        Self(RwLock::default())
-    }
-}
-
 /// Stands for what is over a bound.
 pub(crate) const OTHER: &str = "other";
-/// Codes are chosen by layers and not by callers; this holds if one is not.
-const MOST_TALLIED: usize = 64;

@@ -373,23 +373,29 @@ fn what_went_wrong_at_the_target_that_served_is_the_code() {
 fn the_trail_has_the_times() {
     recorded(async || {
         let trail = Trail::new();
-        let body = Script::new([Step::Data(b"a")]);
+        let body = Script::new([Step::Data(b"a"), Step::Data(b"b")]);
         let service = ObserveLayer::new().layer(Inner::new(Answer::ok(body)));
         let mut request = Request::new(Script::empty());
         request.extensions_mut().insert(trail.clone());
-        let response = service.oneshot(request).await.unwrap();
-        let begun = trail.get::<Timing>().unwrap();
-        tokio::time::advance(Duration::from_secs(1)).await;
-        let _ = response.into_body().collect().await;
+        let timing = || trail.get::<Timing>().unwrap();
+        let second = Duration::from_secs(1);
 
-        let ended = trail.get::<Timing>().unwrap();
-        assert_eq!((begun.first_byte, begun.last_byte), (None, None));
-        assert_eq!(ended.started, begun.started);
+        let mut body = service.oneshot(request).await.unwrap().into_body();
+        let started = timing().started;
+        assert_eq!((timing().first_byte, timing().last_byte), (None, None));
+
+        tokio::time::advance(second).await;
+        body.frame().await.unwrap().unwrap();
         assert_eq!(
-            ended.first_byte,
-            Some(begun.started + Duration::from_secs(1))
+            (timing().first_byte, timing().last_byte),
+            (Some(started + second), None)
         );
-        assert_eq!(ended.last_byte, ended.first_byte);
+
+        tokio::time::advance(second).await;
+        let _ = body.collect().await;
+        assert_eq!(timing().started, started);
+        assert_eq!(timing().first_byte, Some(started + second));
+        assert_eq!(timing().last_byte, Some(started + 2 * second));
     });
 }
 
