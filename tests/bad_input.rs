@@ -289,6 +289,7 @@ fn config(upstream: &Upstream) -> String {
     format!(
         r#"
         [server]
+        workers = 1
         max_body = "64KiB"
         body_timeout = "1s"
         header_timeout = "1s"

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use http::{Request, StatusCode, header};
 use serde_json::{Value, json};
-use tollgate_tests::{Behaviour, Gateway, Upstream};
+use tollgate_tests::{Behaviour, Gateway, Upstream, eventually};
 
 #[tokio::test]
 async fn without_a_configuration_the_printed_curl_line_works_as_printed() {
@@ -229,8 +229,74 @@ async fn a_path_that_nobody_knows_is_not_found_in_the_dialect() {
     assert_eq!(stranger.error()["code"], "missing_credentials");
 }
 
+#[tokio::test]
+async fn a_stream_counts_until_it_ends_or_its_client_leaves() {
+    let config = CONFIG.replace("0ms", "100ms");
+    let config = format!("{config}\n[quota.default]\nconcurrency = 1\n");
+    let gateway = Gateway::start(Some(&config)).await;
+    let mut ends = gateway.stream(KEY, hello()).await;
+    ends.next().await.expect("the stream goes on");
+
+    let refused = gateway.chat(KEY, hello()).await;
+    let other = gateway.chat(OTHER_KEY, hello()).await;
+    ends.rest().await.expect("the stream is whole");
+    let mut leaves = gateway.stream(KEY, hello_again()).await;
+    leaves.next().await.expect("the stream goes on");
+    drop(leaves);
+
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refused.error()["code"], "concurrency_exceeded");
+    assert_eq!(other.status, StatusCode::OK);
+    eventually("a request that is let in", async || {
+        let answer = gateway.chat(KEY, hello_again()).await;
+        (answer.status == StatusCode::OK).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_recorded_is_refused() {
+    let config = format!("{CONFIG}\n[audit]\npath = \"/dev/full\"\n");
+    let gateway = Gateway::start(Some(&config)).await;
+
+    let refused = eventually("a refusal", async || {
+        let answer = gateway.chat(KEY, hello()).await;
+        (answer.status != StatusCode::OK).then_some(answer)
+    })
+    .await;
+
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(refused.error()["code"], "audit_unavailable");
+}
+
+#[tokio::test]
+async fn on_loopback_nobody_needs_a_key_where_it_is_said_so() {
+    let config = format!("{CONFIG}\n[auth]\nanonymous = true\n");
+    let gateway = Gateway::start(Some(&config)).await;
+    let request = || {
+        let mut request = gateway.post("/v1/chat/completions", "tg-nobody", hello().to_string());
+        request.headers_mut().remove(header::AUTHORIZATION);
+        request
+    };
+
+    let without = gateway.send(request()).await;
+    let wrong = gateway.chat("tg-nobody", hello()).await;
+
+    assert_eq!(without.status, StatusCode::OK, "{without:?}");
+    assert_eq!(
+        wrong.status,
+        StatusCode::UNAUTHORIZED,
+        "who sends a key must send a good one"
+    );
+}
+
 fn hello() -> Value {
     json!({ "model": "small", "messages": [{ "role": "user", "content": "hello" }] })
+}
+
+/// Another question, so that the cache does not know it.
+fn hello_again() -> Value {
+    json!({ "model": "small", "messages": [{ "role": "user", "content": "hello again" }] })
 }
 
 /// What is printed from `curl` on, with the lines that continue it.
