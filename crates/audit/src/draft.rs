@@ -11,7 +11,7 @@ use tollgate_core::{
 
 use crate::{AttemptRecord, Record, json::LONGEST};
 
-/// What the request's own thread writes down. The rest stands in the trail, and is read by the writer.
+/// What is seen of a request as it goes. The rest stands in the trail, and is read at the end.
 pub(crate) struct Draft {
     time: Timestamp,
     started: Instant,
@@ -57,12 +57,6 @@ impl Draft {
 
     pub(crate) fn ended(&mut self, outcome: Outcome) {
         self.ended = Some((outcome, self.started.elapsed()));
-    }
-
-    /// How many bytes of the request's body it keeps in memory.
-    pub(crate) fn weight(&self) -> usize {
-        let payload = self.trail.find::<Payload>();
-        payload.map_or(0, |payload| payload.bytes().len())
     }
 
     /// All that is known now; `make_id` names a request that came without a name.

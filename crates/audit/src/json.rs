@@ -57,8 +57,9 @@ impl Formatter for Ascii {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
-        let plain = |byte: &u8| matches!(byte, b' '..=b'~');
-        if fragment.len() <= self.room && fragment.as_bytes().iter().all(plain) {
+        // Without an early exit, so that many bytes are compared at once.
+        let plain = |plain, byte: &u8| plain & matches!(byte, b' '..=b'~');
+        if fragment.len() <= self.room && fragment.as_bytes().iter().fold(true, plain) {
             return self.put(writer, fragment.as_bytes());
         }
         for char in fragment.chars() {

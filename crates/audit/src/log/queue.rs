@@ -28,7 +28,6 @@ pub(super) struct Queue {
     pub(super) refused: AtomicU64,
     failing: AtomicBool,
     closed: AtomicBool,
-    pinned: AtomicUsize,
     started: i64,
     made: AtomicU64,
     state: Mutex<State>,
@@ -38,20 +37,12 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct State {
-    entries: Vec<Entry>,
+    entries: Vec<Record>,
     pushed: u64,
     done: u64,
     hurry: bool,
     over: bool,
     error: Option<io::Error>,
-}
-
-/// A record that is to be written.
-pub(super) enum Entry {
-    /// The usual case: the writer reads the trail, and digests the body if nobody has. Keeps so many bytes of it.
-    Draft(Draft, usize),
-    /// Too many bytes were kept already, and so the request's thread did it.
-    Record(Box<Record>),
 }
 
 impl Queue {
@@ -64,7 +55,6 @@ impl Queue {
             refused: AtomicU64::new(0),
             failing: AtomicBool::new(false),
             closed: AtomicBool::new(false),
-            pinned: AtomicUsize::new(0),
             started: Timestamp::now().as_microsecond(),
             made: AtomicU64::new(0),
             state: Mutex::default(),
@@ -100,14 +90,10 @@ impl Queue {
         self.taken.fetch_sub(places, AcqRel);
     }
 
+    /// Collects here, on the request's thread: a trail that waits for the writer keeps the body alive, and with it the
+    /// connection's read buffer, which then has to be made anew for each request.
     pub(super) fn push(&self, draft: Draft) {
-        let weight = draft.weight();
-        let entry = if self.pinned.fetch_add(weight, Relaxed) + weight > MOST_PINNED {
-            self.pinned.fetch_sub(weight, Relaxed);
-            Entry::Record(Box::new(draft.collect(|| self.make_id())))
-        } else {
-            Entry::Draft(draft, weight)
-        };
+        let record = draft.collect(|| self.make_id());
         let mut state = self.lock();
         if self.closed.load(Acquire) {
             drop(state);
@@ -115,7 +101,7 @@ impl Queue {
             self.lose(1);
             return;
         }
-        state.entries.push(entry);
+        state.entries.push(record);
         state.pushed += 1;
         let wake = matches!(state.entries.len(), 1 | ENOUGH);
         drop(state);
@@ -125,7 +111,7 @@ impl Queue {
     }
 
     /// Waits for entries, and takes them all. False when there will be no more.
-    pub(super) fn take(&self, entries: &mut Vec<Entry>) -> bool {
+    pub(super) fn take(&self, entries: &mut Vec<Record>) -> bool {
         let open = || !self.closed.load(Acquire);
         let state = self
             .work
@@ -140,17 +126,6 @@ impl Queue {
         state.hurry = false;
         mem::swap(entries, &mut state.entries);
         !entries.is_empty()
-    }
-
-    pub(super) fn record(&self, entry: Entry) -> Record {
-        match entry {
-            Entry::Record(record) => *record,
-            Entry::Draft(draft, weight) => {
-                let record = draft.collect(|| self.make_id());
-                self.pinned.fetch_sub(weight, Relaxed);
-                record
-            }
-        }
     }
 
     /// Says that so many records are written, or lost for good.
@@ -274,4 +249,3 @@ fn unavailable() -> Rejection {
 const LINGER: Duration = Duration::from_millis(2);
 const ENOUGH: usize = 256;
 const RETRY: Duration = Duration::from_millis(500);
-const MOST_PINNED: usize = 16 << 20;

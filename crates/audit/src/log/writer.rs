@@ -29,8 +29,7 @@ impl<S: Sink> Writer<S> {
     pub(super) fn run(mut self) {
         let mut entries = Vec::new();
         while self.queue.0.take(&mut entries) {
-            for entry in entries.drain(..) {
-                let record = self.queue.0.record(entry);
+            for record in entries.drain(..) {
                 json::write_line(&record, &mut self.lines);
                 self.records.push(record);
                 if self.lines.len() >= ENOUGH {

@@ -1,0 +1,182 @@
+//! What the layers cost together, in process, over a service that does nothing: a chat of 2 KB that the cache does not
+//! know, answered with 600 bytes. Each line adds layers to the one before: `cargo bench -p tollgate --features full`.
+
+use std::{
+    convert::Infallible,
+    pin::pin,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use divan::{AllocProfiler, Bencher};
+use http::{Request, Response};
+use http_body::Body;
+use http_body_util::Full;
+use tollgate::{
+    audit::{AuditLayer, Log},
+    auth::{ApiKeys, AuthLayer},
+    balance::BalanceLayer,
+    breaker::{BreakerLayer, BreakerPolicy},
+    cache::{CacheLayer, CachePolicy},
+    core::{
+        PayloadLayer, TimeoutLayer,
+        fact::{Principal, Target},
+    },
+    llm::{InspectLayer, RenderLayer},
+    observe::{ObserveLayer, RequestIdLayer},
+    quota::{Quota, QuotaLayer},
+};
+use tower::{Layer, Service, ServiceBuilder, service_fn};
+
+#[global_allocator]
+static ALLOC: AllocProfiler = AllocProfiler::system();
+
+fn main() {
+    divan::main();
+}
+
+const KEY: &str = "tg-0123456789abcdef0123456789abcdef";
+
+/// Each body differs, so that no answer is known.
+fn request() -> Request<Full<Bytes>> {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Relaxed);
+    let text = "a question with a few words in it, ".repeat(54);
+    let body = format!(
+        r#"{{"model":"gpt-4o-mini","messages":[{{"role":"user","content":"{number} {text}"}}],"temperature":0.2,"max_tokens":256}}"#
+    );
+    Request::post("/v1/chat/completions")
+        .header("host", "localhost:8080")
+        .header("user-agent", "bench")
+        .header("accept", "*/*")
+        .header("content-type", "application/json")
+        .header("content-length", body.len())
+        .header("authorization", format!("Bearer {KEY}"))
+        .body(Full::from(body))
+        .expect("the request is valid")
+}
+
+fn bare() -> impl Service<
+    Request<Full<Bytes>>,
+    Response = Response<Full<Bytes>>,
+    Error = Infallible,
+    Future: Send,
+> + Clone {
+    service_fn(|_: Request<Full<Bytes>>| {
+        let answer = Response::builder().header("content-type", "application/json");
+        std::future::ready(Ok(answer
+            .body(Full::from(Bytes::from_static(&[b' '; 600])))
+            .expect("the answer is valid")))
+    })
+}
+
+fn measure<S, B>(bencher: Bencher<'_, '_>, mut service: S)
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible>,
+    B: Body<Data = Bytes>,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.expect("a runtime without I/O can be built");
+    let _guard = runtime.enter();
+    bencher.with_inputs(request).bench_local_values(|request| {
+        let mut cx = Context::from_waker(Waker::noop());
+        let _ = service.poll_ready(&mut cx);
+        let Poll::Ready(Ok(response)) = pin!(service.call(request)).poll(&mut cx) else {
+            unreachable!("the service answers at once")
+        };
+        let mut body = pin!(response.into_body());
+        while !body.is_end_stream() {
+            let _ = divan::black_box(body.as_mut().poll_frame(&mut cx));
+        }
+    });
+}
+
+fn auth() -> AuthLayer<ApiKeys> {
+    AuthLayer::new(ApiKeys::new().with_key(KEY, Principal::new("bench")))
+}
+
+fn quota() -> QuotaLayer {
+    QuotaLayer::new(Quota::per_second(u32::MAX)).and_concurrency(100)
+}
+
+fn cache() -> CacheLayer {
+    CacheLayer::new(CachePolicy::new().max_bytes(4 << 20))
+}
+
+fn two() -> [Target; 2] {
+    ["a", "b"].map(|name| Target::model(name, "gpt-4o-mini"))
+}
+
+fn audit() -> AuditLayer {
+    AuditLayer::new(Log::to_writer(std::io::sink()))
+}
+
+#[divan::bench]
+fn a_bare_service(bencher: Bencher<'_, '_>) {
+    measure(bencher, bare());
+}
+
+#[divan::bench]
+fn b_with_auth(bencher: Bencher<'_, '_>) {
+    measure(bencher, auth().layer(bare()));
+}
+
+#[divan::bench]
+fn c_with_quota(bencher: Bencher<'_, '_>) {
+    measure(bencher, ServiceBuilder::new().layer(auth()).layer(quota()).service(bare()));
+}
+
+#[divan::bench]
+fn d_with_payload(bencher: Bencher<'_, '_>) {
+    let stack = ServiceBuilder::new().layer(auth()).layer(quota()).layer(PayloadLayer::new());
+    measure(bencher, stack.service(bare()));
+}
+
+#[divan::bench]
+fn e_with_cache_miss(bencher: Bencher<'_, '_>) {
+    let stack = ServiceBuilder::new().layer(auth()).layer(quota()).layer(PayloadLayer::new());
+    measure(bencher, stack.layer(cache()).service(bare()));
+}
+
+#[divan::bench]
+fn f_with_balance(bencher: Bencher<'_, '_>) {
+    let stack = ServiceBuilder::new().layer(auth()).layer(quota()).layer(PayloadLayer::new());
+    measure(bencher, stack.layer(cache()).layer(BalanceLayer::new(two())).service(bare()));
+}
+
+#[divan::bench]
+fn g_with_breaker(bencher: Bencher<'_, '_>) {
+    let stack = ServiceBuilder::new().layer(auth()).layer(quota()).layer(PayloadLayer::new());
+    let stack = stack.layer(cache()).layer(BalanceLayer::new(two()));
+    measure(bencher, stack.layer(BreakerLayer::new(BreakerPolicy::new())).service(bare()));
+}
+
+/// The six layers, and the reader of the body that two of them need.
+#[divan::bench]
+fn h_six_layers(bencher: Bencher<'_, '_>) {
+    let stack = ServiceBuilder::new().layer(audit()).layer(auth()).layer(quota());
+    let stack = stack.layer(PayloadLayer::new()).layer(cache()).layer(BalanceLayer::new(two()));
+    measure(bencher, stack.layer(BreakerLayer::new(BreakerPolicy::new())).service(bare()));
+}
+
+/// All layers of the gateway but its upstream.
+#[divan::bench]
+fn i_whole_stack(bencher: Bencher<'_, '_>) {
+    let stack = ServiceBuilder::new()
+        .layer(RequestIdLayer::new())
+        .layer(ObserveLayer::new())
+        .layer(RenderLayer::new())
+        .layer(audit())
+        .layer(auth())
+        .layer(quota());
+    let stack = stack
+        .layer(PayloadLayer::new())
+        .layer(InspectLayer::new())
+        .layer(cache())
+        .layer(BalanceLayer::new(two()));
+    let stack = stack
+        .layer(BreakerLayer::new(BreakerPolicy::new()))
+        .layer(TimeoutLayer::new().total(std::time::Duration::from_secs(600)));
+    measure(bencher, stack.service(bare()));
+}
