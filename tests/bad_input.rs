@@ -1,6 +1,6 @@
 //! Whatever a client sends: an answer in the dialect, nothing sent on, and a gateway that goes on.
 
-use http::{Request, StatusCode, header};
+use http::{HeaderValue, Request, StatusCode, header};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -88,6 +88,9 @@ async fn what_no_provider_could_serve_is_refused_in_the_dialect_and_not_sent_on(
         request
             .headers_mut()
             .insert(header::CONTENT_TYPE, content_type);
+        // A connection whose body was left unread is closed without a word: each case has one of its own.
+        let close = HeaderValue::from_static("close");
+        request.headers_mut().insert(header::CONNECTION, close);
 
         let answer = gateway.send(request).await;
 
