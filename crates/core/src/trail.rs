@@ -72,17 +72,26 @@ impl Trail {
     /// The nodes of the attempts, in the order in which they were made.
     #[must_use]
     pub fn children(&self) -> Vec<Self> {
+        let state = self.node.lock();
+        if state.children.is_empty() {
+            return Vec::new();
+        }
         let parent = Arc::new(self.clone());
         let attach = |node: &Arc<Node>| Self {
             node: Arc::clone(node),
             parent: Some(Arc::clone(&parent)),
         };
-        self.node.lock().children.iter().map(attach).collect()
+        state.children.iter().map(attach).collect()
     }
 
     /// Writes a fact, in the place of one of its type.
     pub fn set<T: Clone + Send + Sync + 'static>(&self, fact: T) {
-        self.node.lock().facts.insert(fact);
+        let facts = &mut self.node.lock().facts;
+        // In place if it can be: many a fact is written twice.
+        match facts.get_mut() {
+            Some(known) => *known = fact,
+            None => drop(facts.insert(fact)),
+        }
     }
 
     /// Changes a fact in place, beginning with its default.

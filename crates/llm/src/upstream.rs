@@ -47,9 +47,14 @@ pub use self::{
 /// ```
 #[derive(Clone)]
 pub struct Upstream {
-    endpoints: Arc<HashMap<Arc<str>, Endpoint>>,
-    client: HttpClient,
+    // Behind one pointer: a service is cloned for each request, and this one for each attempt too.
+    shared: Arc<Shared>,
     max_answer: usize,
+}
+
+struct Shared {
+    endpoints: HashMap<Arc<str>, Endpoint>,
+    client: HttpClient,
 }
 
 pub(crate) type HttpClient = Client<HttpsConnector<HttpConnector>, Sent>;
@@ -69,8 +74,10 @@ impl Upstream {
     fn with_versions(endpoints: impl IntoIterator<Item = Endpoint>, http2: bool) -> Self {
         let endpoints = endpoints.into_iter();
         Self {
-            endpoints: Arc::new(endpoints.map(|it| (Arc::clone(it.name()), it)).collect()),
-            client: client(http2),
+            shared: Arc::new(Shared {
+                endpoints: endpoints.map(|it| (Arc::clone(it.name()), it)).collect(),
+                client: client(http2),
+            }),
             max_answer: 32 << 20,
         }
     }
@@ -98,12 +105,12 @@ impl Service<Request<Full<Bytes>>> for Upstream {
         let endpoint = parts
             .extensions
             .get::<Target>()
-            .and_then(|target| self.endpoints.get(&target.provider));
+            .and_then(|target| self.shared.endpoints.get(&target.provider));
         let sending = endpoint.map(|endpoint| Sending::new(endpoint, parts, body, self.max_answer));
-        let client = self.client.clone();
+        let shared = Arc::clone(&self.shared);
         UpstreamFuture(Box::pin(async move {
             let answer = match sending {
-                Some(sending) => sending.run(&client).await,
+                Some(sending) => sending.run(&shared.client).await,
                 None => Err(no_endpoint()),
             };
             Ok(answer.unwrap_or_else(|rejection| rejection.into_response(wire)))
@@ -114,7 +121,7 @@ impl Service<Request<Full<Bytes>>> for Upstream {
 impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Upstream")
-            .field("endpoints", &self.endpoints.keys())
+            .field("endpoints", &self.shared.endpoints.keys())
             .finish_non_exhaustive()
     }
 }

@@ -50,6 +50,8 @@ pub(crate) fn stack(
         .layer(auth(config)?) // before the body is read: strangers cannot fill memory
         .layer(quota(&config.quota.default)) // rates and concurrency need no body
         .layer(payload(&config.server)) // the body, once
+        .map_future(Box::pin) // so that the layers above move a pointer, and not two kilobytes
+        .map_response(|answer: Response<_>| answer.map(Box::pin)) // the same for the body
         .layer(InspectLayer::new()) // from here on the call is known
         .layer(CatalogLayer::new(catalog(config))) // lists models, and refuses those that there are not
         .layer(PermitLayer::new(may_call)) // before the cache: what may not be asked is not answered from it
