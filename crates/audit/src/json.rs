@@ -11,10 +11,16 @@ use serde_json::{
 /// So no string, whoever chose it, can begin a line, move a terminal's cursor or turn the writing round; and none is
 /// longer than [`LONGEST`], which an ellipsis shows.
 pub(crate) fn write_line(value: &impl Serialize, lines: &mut Vec<u8>) {
-    let mut serializer = Serializer::with_formatter(&mut *lines, Ascii::default());
-    value
-        .serialize(&mut serializer)
-        .expect("a record's keys are strings, and a vector takes all bytes");
+    let start = lines.len();
+    let written = value.serialize(&mut Serializer::new(&mut *lines));
+    written.expect(INFALLIBLE);
+    // Nearly all lines are plain and short, and written at once; the others are written again, with care.
+    let line = &lines[start..];
+    if line.len() > LONGEST || !is_plain(line) {
+        lines.truncate(start);
+        let mut serializer = Serializer::with_formatter(&mut *lines, Ascii::default());
+        value.serialize(&mut serializer).expect(INFALLIBLE);
+    }
     lines.push(b'\n');
 }
 
@@ -57,9 +63,7 @@ impl Formatter for Ascii {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
-        // Without an early exit, so that many bytes are compared at once.
-        let plain = |plain, byte: &u8| plain & matches!(byte, b' '..=b'~');
-        if fragment.len() <= self.room && fragment.as_bytes().iter().fold(true, plain) {
+        if fragment.len() <= self.room && is_plain(fragment.as_bytes()) {
             return self.put(writer, fragment.as_bytes());
         }
         for char in fragment.chars() {
@@ -90,6 +94,14 @@ impl Formatter for Ascii {
         self.put(writer, &escaped)
     }
 }
+
+/// Whether all is printable ASCII; without an early exit, so that many bytes are compared at once.
+fn is_plain(bytes: &[u8]) -> bool {
+    let plain = |plain, byte: &u8| plain & matches!(byte, b' '..=b'~');
+    bytes.iter().fold(true, plain)
+}
+
+const INFALLIBLE: &str = "a record's keys are strings, and a vector takes all bytes";
 
 #[cfg(test)]
 mod tests {

@@ -317,12 +317,12 @@ async fn a_request_is_under_way_until_its_body_ends() {
     called.sort();
     assert_eq!(called, ["a", "b"], "two under way are at two targets");
 
-    let free = log.lock().unwrap()[0].clone();
+    let free = vec![log.lock().unwrap()[0].clone()];
     drop(first.into_body().collect().await.unwrap());
     for _ in 0..5 {
         log.lock().unwrap().clear();
         drop(send().await);
-        assert_eq!(*log.lock().unwrap(), [free.clone()]);
+        assert_eq!(*log.lock().unwrap(), free);
     }
     drop(second);
 }

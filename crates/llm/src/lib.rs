@@ -3,7 +3,10 @@
 mod catalog;
 mod dialect;
 mod inspect;
+#[cfg(feature = "upstream")]
 mod meter;
+// Only what sends requests changes their bodies.
+#[cfg_attr(not(feature = "upstream"), allow(dead_code))]
 mod openai;
 mod render;
 #[cfg(feature = "simulated")]

@@ -2,10 +2,12 @@
 
 mod error;
 mod peek;
+#[cfg(feature = "upstream")]
 mod usage;
 
+#[cfg(feature = "upstream")]
+pub(crate) use self::usage::{Answer, Chunk};
 pub(crate) use self::{
     error::{error_event, error_json, rate_headers},
     peek::Peek,
-    usage::{Answer, Chunk},
 };

@@ -86,6 +86,7 @@ impl Default for EventBoundary {
 }
 
 /// The data of an event that has one `data` line, as all of OpenAI's have; the first line of others.
+#[cfg(feature = "upstream")]
 pub(crate) fn data(event: &[u8]) -> Option<&[u8]> {
     let mut rest = event.strip_prefix(b"\xef\xbb\xbf").unwrap_or(event);
     while !rest.is_empty() {

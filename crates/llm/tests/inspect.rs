@@ -100,7 +100,7 @@ async fn what_no_provider_could_serve_is_refused() {
             "model_not_found",
         ),
     ] {
-        let refused = inspected(request).await.err().expect(code);
+        let refused = inspected(request).await.expect_err(code);
         assert_eq!(refused.status(), status);
         let rejection = refused.extensions().get::<Rejection>().unwrap();
         assert_eq!(rejection.code(), code);
@@ -136,8 +136,7 @@ async fn a_caller_sees_the_models_that_it_may_call() {
 
         let response = inspected(request)
             .await
-            .err()
-            .expect("models are listed without those inside");
+            .expect_err("models are listed without those inside");
 
         assert_eq!(response.status(), status);
         let body = response

@@ -42,6 +42,12 @@ impl QuotaLayer {
         Self::with(None, Some(limit))
     }
 
+    /// Limits nothing, for where limits are a matter of configuration and none are set.
+    #[must_use]
+    pub fn unlimited() -> Self {
+        Self::with(None, None)
+    }
+
     /// Lets all callers without a principal share one account; by default, they are answered with `500`.
     #[must_use]
     pub fn anonymous(mut self) -> Self {

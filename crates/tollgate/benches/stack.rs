@@ -57,12 +57,9 @@ fn request() -> Request<Full<Bytes>> {
         .expect("the request is valid")
 }
 
-fn bare() -> impl Service<
-    Request<Full<Bytes>>,
-    Response = Response<Full<Bytes>>,
-    Error = Infallible,
-    Future: Send,
-> + Clone {
+fn bare()
+-> impl Service<Request<Full<Bytes>>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send>
++ Clone {
     service_fn(|_: Request<Full<Bytes>>| {
         let answer = Response::builder().header("content-type", "application/json");
         std::future::ready(Ok(answer
@@ -76,7 +73,9 @@ where
     S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible>,
     B: Body<Data = Bytes>,
 {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
     let runtime = runtime.expect("a runtime without I/O can be built");
     let _guard = runtime.enter();
     bencher.with_inputs(request).bench_local_values(|request| {
@@ -124,40 +123,80 @@ fn b_with_auth(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn c_with_quota(bencher: Bencher<'_, '_>) {
-    measure(bencher, ServiceBuilder::new().layer(auth()).layer(quota()).service(bare()));
+    measure(
+        bencher,
+        ServiceBuilder::new()
+            .layer(auth())
+            .layer(quota())
+            .service(bare()),
+    );
 }
 
 #[divan::bench]
 fn d_with_payload(bencher: Bencher<'_, '_>) {
-    let stack = ServiceBuilder::new().layer(auth()).layer(quota()).layer(PayloadLayer::new());
+    let stack = ServiceBuilder::new()
+        .layer(auth())
+        .layer(quota())
+        .layer(PayloadLayer::new());
     measure(bencher, stack.service(bare()));
 }
 
 #[divan::bench]
 fn e_with_cache_miss(bencher: Bencher<'_, '_>) {
-    let stack = ServiceBuilder::new().layer(auth()).layer(quota()).layer(PayloadLayer::new());
+    let stack = ServiceBuilder::new()
+        .layer(auth())
+        .layer(quota())
+        .layer(PayloadLayer::new());
     measure(bencher, stack.layer(cache()).service(bare()));
 }
 
 #[divan::bench]
 fn f_with_balance(bencher: Bencher<'_, '_>) {
-    let stack = ServiceBuilder::new().layer(auth()).layer(quota()).layer(PayloadLayer::new());
-    measure(bencher, stack.layer(cache()).layer(BalanceLayer::new(two())).service(bare()));
+    let stack = ServiceBuilder::new()
+        .layer(auth())
+        .layer(quota())
+        .layer(PayloadLayer::new());
+    measure(
+        bencher,
+        stack
+            .layer(cache())
+            .layer(BalanceLayer::new(two()))
+            .service(bare()),
+    );
 }
 
 #[divan::bench]
 fn g_with_breaker(bencher: Bencher<'_, '_>) {
-    let stack = ServiceBuilder::new().layer(auth()).layer(quota()).layer(PayloadLayer::new());
+    let stack = ServiceBuilder::new()
+        .layer(auth())
+        .layer(quota())
+        .layer(PayloadLayer::new());
     let stack = stack.layer(cache()).layer(BalanceLayer::new(two()));
-    measure(bencher, stack.layer(BreakerLayer::new(BreakerPolicy::new())).service(bare()));
+    measure(
+        bencher,
+        stack
+            .layer(BreakerLayer::new(BreakerPolicy::new()))
+            .service(bare()),
+    );
 }
 
 /// The six layers, and the reader of the body that two of them need.
 #[divan::bench]
 fn h_six_layers(bencher: Bencher<'_, '_>) {
-    let stack = ServiceBuilder::new().layer(audit()).layer(auth()).layer(quota());
-    let stack = stack.layer(PayloadLayer::new()).layer(cache()).layer(BalanceLayer::new(two()));
-    measure(bencher, stack.layer(BreakerLayer::new(BreakerPolicy::new())).service(bare()));
+    let stack = ServiceBuilder::new()
+        .layer(audit())
+        .layer(auth())
+        .layer(quota());
+    let stack = stack
+        .layer(PayloadLayer::new())
+        .layer(cache())
+        .layer(BalanceLayer::new(two()));
+    measure(
+        bencher,
+        stack
+            .layer(BreakerLayer::new(BreakerPolicy::new()))
+            .service(bare()),
+    );
 }
 
 /// All layers of the gateway but its upstream.

@@ -203,7 +203,7 @@ mod tests {
                 "shorter",
             ),
             (format!("{provider}{model}{two_ways}"), "needs either"),
-            (format!("{}{provider}{model}", anonymous), "loopback only"),
+            (format!("{anonymous}{provider}{model}"), "loopback only"),
             (
                 format!("{}{model}", provider.replace("http:", "ftp:")),
                 "base URL",

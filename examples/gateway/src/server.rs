@@ -38,6 +38,12 @@ impl Server {
     pub(crate) async fn bind(mut config: Config) -> Result<Self, Error> {
         let data = bind(config.server.listen).await?;
         let operators = bind(config.server.admin).await?;
+        if !config.server.admin.ip().is_loopback() {
+            tracing::warn!(
+                "metrics are served to whoever can reach {}",
+                config.server.admin
+            );
+        }
         config.server.listen = data.local_addr()?;
         config.server.admin = operators.local_addr()?;
         let mut endpoints = Vec::new();

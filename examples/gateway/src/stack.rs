@@ -12,8 +12,9 @@ use tollgate::{
     breaker::{BreakerLayer, BreakerPolicy},
     cache::{CacheLayer, CachePolicy},
     core::{
-        BoxError, PayloadLayer, Rejection, TimeoutLayer,
+        BoxError, GateLayer, PayloadLayer, Rejection, TimeoutLayer,
         fact::{Call, Principal},
+        gate_fn,
     },
     llm::{Catalog, CatalogLayer, InspectLayer, Model, RenderLayer, Upstream},
     observe::{ObserveLayer, RequestIdLayer},
@@ -22,7 +23,10 @@ use tollgate::{
 use tower::{Service, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::config::{self, Config, ConfigError};
+use crate::{
+    config::{self, Config, ConfigError},
+    unread::close_unread,
+};
 
 /// The whole gateway: one layer a line, outermost first.
 pub(crate) fn stack(
@@ -43,6 +47,7 @@ pub(crate) fn stack(
 > {
     Ok(ServiceBuilder::new()
         .layer(CatchPanicLayer::custom(panicked)) // outermost: a panic costs one request
+        .layer(GateLayer::new(gate_fn(close_unread)))
         .layer(RequestIdLayer::new())
         .layer(ObserveLayer::new()) // measures everything below, refusals too
         .layer(RenderLayer::new()) // rewords what is refused below into the caller's dialect
@@ -102,14 +107,15 @@ fn auth(config: &Config) -> Result<AuthLayer<ApiKeys>, ConfigError> {
 }
 
 fn quota(quota: &config::Quota) -> QuotaLayer {
-    let concurrency = quota.concurrency.map_or(u32::MAX, Into::into);
-    match quota.requests_per_minute {
-        Some(limit) => {
-            let rate = Quota::per_minute(limit.get());
-            let rate = quota.burst.map_or(rate, |burst| rate.burst(burst.get()));
-            QuotaLayer::new(rate).and_concurrency(concurrency)
-        }
-        None => QuotaLayer::concurrency(concurrency),
+    let rate = quota.requests_per_minute.map(|limit| {
+        let rate = Quota::per_minute(limit.get());
+        quota.burst.map_or(rate, |burst| rate.burst(burst.get()))
+    });
+    match (rate, quota.concurrency) {
+        (Some(rate), None) => QuotaLayer::new(rate),
+        (Some(rate), Some(limit)) => QuotaLayer::new(rate).and_concurrency(limit.get()),
+        (None, Some(limit)) => QuotaLayer::concurrency(limit.get()),
+        (None, None) => QuotaLayer::unlimited(),
     }
 }
 

@@ -13,7 +13,7 @@ use tower_service::Service;
 
 use super::{Answer, Fault, Inner, Script, Step};
 
-/// Tries a layer against the contract; see the [module](self).
+/// Tries a layer against the contract; see the [module](super).
 ///
 /// The layer is made anew for each case. `check` runs in a runtime of its own with paused time, and panics with the
 /// case's name when the contract is broken.
