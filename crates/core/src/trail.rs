@@ -1,4 +1,5 @@
 use std::{
+    any::Any,
     borrow::Cow,
     fmt,
     iter::Sum,
@@ -86,12 +87,7 @@ impl Trail {
 
     /// Writes a fact, in the place of one of its type.
     pub fn set<T: Clone + Send + Sync + 'static>(&self, fact: T) {
-        let facts = &mut self.node.lock().facts;
-        // In place if it can be: many a fact is written twice.
-        match facts.get_mut() {
-            Some(known) => *known = fact,
-            None => drop(facts.insert(fact)),
-        }
+        self.node.lock().facts.set(fact);
     }
 
     /// Changes a fact in place, beginning with its default.
@@ -99,7 +95,7 @@ impl Trail {
     where
         T: Clone + Default + Send + Sync + 'static,
     {
-        change(self.node.lock().facts.get_or_insert_default());
+        change(self.node.lock().facts.get_or_default());
     }
 
     /// The fact of this node.
@@ -160,7 +156,7 @@ impl fmt::Debug for Trail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.node.lock();
         f.debug_struct("Trail")
-            .field("facts", &state.facts.len())
+            .field("facts", &state.facts.0.len())
             .field("children", &state.children.len())
             .finish_non_exhaustive()
     }
@@ -171,7 +167,7 @@ struct Node(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    facts: Extensions,
+    facts: Facts,
     notes: Vec<(Cow<'static, str>, Value)>,
     children: Vec<Arc<Node>>,
 }
@@ -188,6 +184,34 @@ impl Node {
         for child in &state.children {
             child.gather(facts);
         }
+    }
+}
+
+/// A node has a handful of facts, and a list of so few is read faster than a map, and made with fewer allocations.
+#[derive(Default)]
+struct Facts(Vec<Box<dyn Any + Send + Sync>>);
+
+impl Facts {
+    fn get<T: 'static>(&self) -> Option<&T> {
+        self.0.iter().find_map(|fact| fact.downcast_ref())
+    }
+
+    fn get_mut<T: 'static>(&mut self) -> Option<&mut T> {
+        self.0.iter_mut().find_map(|fact| fact.downcast_mut())
+    }
+
+    fn set<T: Send + Sync + 'static>(&mut self, fact: T) {
+        match self.get_mut() {
+            Some(known) => *known = fact,
+            None => self.0.push(Box::new(fact)),
+        }
+    }
+
+    fn get_or_default<T: Default + Send + Sync + 'static>(&mut self) -> &mut T {
+        if self.get::<T>().is_none() {
+            self.0.push(Box::<T>::default());
+        }
+        self.get_mut().expect("it is there by now")
     }
 }
 
