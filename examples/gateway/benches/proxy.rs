@@ -12,7 +12,10 @@ mod program;
 #[path = "proxy/report.rs"]
 mod report;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use clap::{Parser, Subcommand};
 use tokio::{
@@ -22,7 +25,7 @@ use tokio::{
 
 use self::{
     load::{Ask, Load},
-    program::{Pins, Program},
+    program::{Pins, Program, foreign},
     report::Sample,
 };
 
@@ -121,6 +124,7 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
         arguments.secs
     );
     println!("{}", report::HEAD);
+    let (start, before) = (Instant::now(), foreign(&mock)?);
     let mut failures = 0;
     for &case in cases {
         match compare(&mock, pins, case, &arguments).await {
@@ -131,10 +135,15 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
             }
         }
     }
-    println!("{}", report::FOOT);
+    let foreign =
+        foreign(&mock)?.saturating_sub(before).as_secs_f64() / start.elapsed().as_secs_f64();
+    println!(
+        "{}\nOther programs took {foreign:.2} of a core: measure again unless it is near 0.",
+        report::FOOT
+    );
     match failures {
         0 => Ok(()),
-        failures => Err(format!("{failures} cases failed").into()),
+        failures => Err(format!("cases that failed: {failures}").into()),
     }
 }
 

@@ -79,14 +79,7 @@ impl Program {
 
     /// The CPU time of all its threads, in itself and in the kernel for it.
     pub(crate) fn cpu(&self) -> Result<Duration, Error> {
-        let stat = self.read("stat")?;
-        // What precedes the last parenthesis is the program's name, with any characters.
-        let (_, fields) = stat.rsplit_once(')').ok_or("a line without a name")?;
-        let mut ticks = 0;
-        for field in fields.split_whitespace().skip(11).take(2) {
-            ticks += field.parse::<u64>()?;
-        }
-        Ok(TICK * u32::try_from(ticks)?)
+        ticks(&self.read("stat")?, 2)
     }
 
     /// The MiB of memory in use, now and at most.
@@ -110,6 +103,33 @@ impl Program {
     }
 }
 
+/// The CPU time of all programs, less that of this process, the children it had, and the one it still has.
+pub(crate) fn foreign(child: &Program) -> Result<Duration, Error> {
+    let all = fs::read_to_string("/proc/stat")?;
+    let mut all = all
+        .split_whitespace()
+        .skip(1)
+        .take(3)
+        .map(str::parse::<u64>);
+    let all = all.try_fold(0, |sum, ticks| ticks.map(|ticks| sum + ticks))?;
+    let all = Duration::from_millis(all * TICK_MILLIS);
+    let own = ticks(&fs::read_to_string("/proc/self/stat")?, 4)? + child.cpu()?;
+    Ok(all.saturating_sub(own))
+}
+
+/// The first so many of a process's four kinds of CPU time: its own, the kernel's for it, and the same of its children.
+fn ticks(stat: &str, kinds: usize) -> Result<Duration, Error> {
+    // What precedes the last parenthesis is the program's name, with any characters.
+    let (_, fields) = stat.rsplit_once(')').ok_or("a line without a name")?;
+    let mut fields = fields
+        .split_whitespace()
+        .skip(11)
+        .take(kinds)
+        .map(str::parse::<u64>);
+    let sum = fields.try_fold(0, |sum, ticks| ticks.map(|ticks| sum + ticks))?;
+    Ok(Duration::from_millis(sum * TICK_MILLIS))
+}
+
 /// Whether the target has a core to itself.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pins(bool);
@@ -118,13 +138,8 @@ impl Pins {
     /// Moves this process away from the target's core, if `taskset` can.
     pub(crate) fn on_this_process() -> Self {
         let taskset = |arguments: &[&str]| {
-            let mut command = Command::new("taskset");
-            let done = command
-                .args(arguments)
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status();
-            done.is_ok_and(|status| status.success())
+            let output = Command::new("taskset").args(arguments).output();
+            output.is_ok_and(|output| output.status.success())
         };
         let own = std::process::id().to_string();
         Self(taskset(&["-c", TARGET, "true"]) && taskset(&["-a", "-c", "-p", REST, &own]))
@@ -179,4 +194,4 @@ impl Drop for Running {
 const TARGET: &str = "0";
 const REST: &str = "1";
 /// `USER_HZ` is 100 wherever Linux runs today.
-const TICK: Duration = Duration::from_millis(10);
+const TICK_MILLIS: u64 = 10;
