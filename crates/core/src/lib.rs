@@ -21,7 +21,7 @@ pub use self::{
     limits::{Limit, Limits},
     observer::{Observer, Outcome},
     on_end::{OnEnd, OnEndBody},
-    payload::{Digest, Payload, PayloadFuture, PayloadLayer, PayloadService},
+    payload::{Digest, Gather, Payload, PayloadFuture, PayloadLayer, PayloadService},
     rejection::{About, Rejection},
     reply::Reply,
     timeout::{BoxError, Elapsed, TimeoutBody, TimeoutFuture, TimeoutLayer, TimeoutService},

@@ -50,7 +50,9 @@ impl Limits {
                 write!(
                     state,
                     ";t={}",
-                    reset.as_secs() + u64::from(reset.subsec_nanos() > 0)
+                    reset
+                        .as_secs()
+                        .saturating_add(u64::from(reset.subsec_nanos() > 0))
                 )
                 .expect(INFALLIBLE);
             }

@@ -1,4 +1,5 @@
 mod digest;
+mod gather;
 mod service;
 
 use std::{
@@ -19,6 +20,7 @@ use crate::Trail;
 
 pub use self::{
     digest::Digest,
+    gather::Gather,
     service::{PayloadFuture, PayloadService},
 };
 

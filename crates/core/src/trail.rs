@@ -3,6 +3,7 @@ use std::{
     borrow::Cow,
     fmt,
     iter::Sum,
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -87,10 +88,11 @@ impl Trail {
 
     /// Writes a fact, in the place of one of its type.
     pub fn set<T: Clone + Send + Sync + 'static>(&self, fact: T) {
-        self.node.lock().facts.set(fact);
+        // What it replaces is dropped when the lock is free again: its `Drop` is the user's code.
+        let _replaced = self.node.lock().facts.set(fact);
     }
 
-    /// Changes a fact in place, beginning with its default.
+    /// Changes a fact in place, beginning with its default. The closure must not use this trail: it is locked.
     pub fn update<T>(&self, change: impl FnOnce(&mut T))
     where
         T: Clone + Default + Send + Sync + 'static,
@@ -200,10 +202,13 @@ impl Facts {
         self.0.iter_mut().find_map(|fact| fact.downcast_mut())
     }
 
-    fn set<T: Send + Sync + 'static>(&mut self, fact: T) {
+    fn set<T: Send + Sync + 'static>(&mut self, fact: T) -> Option<T> {
         match self.get_mut() {
-            Some(known) => *known = fact,
-            None => self.0.push(Box::new(fact)),
+            Some(known) => Some(mem::replace(known, fact)),
+            None => {
+                self.0.push(Box::new(fact));
+                None
+            }
         }
     }
 

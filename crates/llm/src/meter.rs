@@ -1,5 +1,8 @@
 use memchr::memmem;
-use tollgate_core::{Trail, fact::Usage};
+use tollgate_core::{
+    Trail,
+    fact::{Dispatch, Usage},
+};
 
 use crate::openai::Chunk;
 
@@ -7,7 +10,7 @@ use crate::openai::Chunk;
 /// the answer, those outside find the usage so far.
 #[derive(Debug)]
 pub(crate) struct Meter {
-    trail: Option<Trail>,
+    trail: Trail,
     sent: usize,
     told: Option<Usage>,
     chunks: u64,
@@ -32,18 +35,13 @@ impl Meter {
     /// Counts for this trail; the request's body was so long.
     pub(crate) const fn new(trail: Trail, sent: usize) -> Self {
         Self {
-            trail: Some(trail),
+            trail,
             sent,
             told: None,
             chunks: 0,
             text: 0,
             finished: false,
         }
-    }
-
-    /// Nothing was sent, so there is nothing to count.
-    pub(crate) fn forget(mut self) {
-        self.trail = None;
     }
 
     /// The provider said what was used. The last word counts.
@@ -96,33 +94,25 @@ impl Drop for Meter {
             estimated: true,
             ..Usage::default()
         };
-        if let Some(trail) = &self.trail {
-            trail.set(self.told.unwrap_or_else(estimate));
+        // What was not sent used nothing.
+        if self.trail.get() != Some(Dispatch::No) {
+            self.trail.set(self.told.unwrap_or_else(estimate));
         }
     }
 }
 
-/// How long the texts are that follow `"content":` or `"arguments":` and the like: the strings of a delta. Counts too
-/// much rather than too little, in that escapes count as they are written.
+/// How long the texts of a delta are. Counts too much rather than too little: escapes count as they are written.
 fn text_length(data: &[u8]) -> usize {
-    let mut length = 0;
-    let Some(delta) = memmem::find(data, b"\"delta\"").or_else(|| memmem::find(data, b"\"text\""))
-    else {
+    let Some(choices) = memmem::find(data, b"\"choices\"") else {
         return 0;
     };
-    let rest = &data[delta..];
-    for key in [
-        &b"\"content\":\""[..],
-        b"\"arguments\":\"",
-        b"\"text\":\"",
-        b"\"refusal\":\"",
-    ] {
-        if let Some(at) = memmem::find(rest, key) {
-            let text = &rest[at + key.len()..];
-            length += end_of_string(text);
-        }
-    }
-    length
+    let choices = &data[choices..];
+    let text = |key: &[u8]| {
+        let at = memmem::find(choices, key)?;
+        let value = value(&choices[at + key.len()..]);
+        value.strip_prefix(b"\"").map(end_of_string)
+    };
+    TEXTS.iter().filter_map(|key| text(key)).sum()
 }
 
 fn end_of_string(text: &[u8]) -> usize {
@@ -158,6 +148,15 @@ const fn tokens(bytes: usize) -> u64 {
     (bytes as u64).div_ceil(3)
 }
 
+/// The fields that hold what a model has written, the reasoning of compatible servers too.
+const TEXTS: [&[u8]; 6] = [
+    b"\"content\"",
+    b"\"arguments\"",
+    b"\"text\"",
+    b"\"refusal\"",
+    b"\"reasoning_content\"",
+    b"\"reasoning\"",
+];
 /// Inside a text it would be escaped.
 const USAGE: &[u8] = b"\"usage\"";
 const ERROR: &[u8] = b"{\"error\"";

@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{Request, Response, StatusCode, header::CONTENT_LENGTH, request::Parts};
 use http_body::Body;
 use http_body_util::Full;
@@ -14,7 +14,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
-use super::{Payload, PayloadLayer};
+use super::{Gather, Payload, PayloadLayer};
 use crate::{Rejection, Reply, Trail, Wire};
 
 /// A service behind a [`PayloadLayer`].
@@ -61,7 +61,7 @@ where
             State::Reading {
                 body,
                 call: Some((mem::replace(&mut self.inner, clone), parts)),
-                read: Read::default(),
+                gathered: Gather::default(),
                 dawdled: None,
             }
         };
@@ -92,7 +92,7 @@ pin_project! {
         Reading {
             #[pin] body: B,
             call: Option<(S, Parts)>,
-            read: Read,
+            gathered: Gather,
             #[pin] dawdled: Option<Sleep>,
         },
         Calling { #[pin] inner: F },
@@ -115,10 +115,11 @@ where
                 StateProj::Reading {
                     mut body,
                     call,
-                    read,
+                    gathered,
                     mut dawdled,
                 } => {
-                    let outcome = match read.poll(body.as_mut(), this.options.limit, cx) {
+                    let limit = this.options.limit;
+                    let outcome = match poll_whole(gathered, body.as_mut(), limit, cx) {
                         Poll::Ready(outcome) => outcome,
                         // Most bodies are there at once and need no timer.
                         Poll::Pending => {
@@ -159,55 +160,29 @@ impl<S: Service<Request<Full<Bytes>>>, B> fmt::Debug for PayloadFuture<S, B> {
     }
 }
 
-/// What has been read. A body of one frame is never copied, a longer one once.
-#[derive(Default)]
-struct Read {
-    first: Bytes,
-    rest: Vec<Bytes>,
-    length: usize,
-}
-
-impl Read {
-    fn poll<B: Body<Data = Bytes>>(
-        &mut self,
-        mut body: Pin<&mut B>,
-        limit: usize,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Bytes, Rejection>> {
-        while !body.is_end_stream() {
-            let Some(frame) = ready!(body.as_mut().poll_frame(cx)) else {
-                break;
-            };
-            let Ok(frame) = frame else {
-                return Poll::Ready(Err(broken_off()));
-            };
-            let Ok(data) = frame.into_data() else {
-                continue; // trailers
-            };
-            self.length = self.length.saturating_add(data.len());
-            if self.length > limit {
-                return Poll::Ready(Err(too_large(limit)));
-            }
-            if self.first.is_empty() {
-                self.first = data;
-            } else if !data.is_empty() {
-                self.rest.push(data);
-            }
+/// Reads on until the body's end.
+fn poll_whole<B: Body<Data = Bytes>>(
+    gathered: &mut Gather,
+    mut body: Pin<&mut B>,
+    limit: usize,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Bytes, Rejection>> {
+    while !body.is_end_stream() {
+        let Some(frame) = ready!(body.as_mut().poll_frame(cx)) else {
+            break;
+        };
+        let Ok(frame) = frame else {
+            return Poll::Ready(Err(broken_off()));
+        };
+        let Ok(data) = frame.into_data() else {
+            continue; // trailers
+        };
+        if data.len() > limit - gathered.len() {
+            return Poll::Ready(Err(too_large(limit)));
         }
-        Poll::Ready(Ok(self.join()))
+        gathered.push(data);
     }
-
-    fn join(&mut self) -> Bytes {
-        if self.rest.is_empty() {
-            return mem::take(&mut self.first);
-        }
-        let mut whole = BytesMut::with_capacity(self.length);
-        whole.extend_from_slice(&self.first);
-        for frame in self.rest.drain(..) {
-            whole.extend_from_slice(&frame);
-        }
-        whole.freeze()
-    }
+    Poll::Ready(Ok(mem::take(gathered).finish()))
 }
 
 fn with_payload(mut parts: Parts, bytes: Bytes) -> Request<Full<Bytes>> {

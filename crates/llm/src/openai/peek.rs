@@ -14,24 +14,20 @@ use tollgate_core::{
 pub(crate) struct Peek {
     body: Bytes,
     model: Range<usize>,
-    usage: StreamUsage,
+    /// What sets `stream_options.include_usage`, if there is a stream and it is not set.
+    usage: Option<Edit>,
 }
 
-/// What a streaming request says of `stream_options.include_usage`.
-#[derive(Clone, Debug)]
-enum StreamUsage {
-    /// It is set, or there is no stream, or no telling.
-    Leave,
-    /// There are no options: the body's last brace stands here.
-    Append(usize),
-    /// The options stand here, and are not an object with the field set.
-    Replace(Range<usize>),
-}
+/// A place in the body, and what belongs there.
+type Edit = (Range<usize>, &'static str);
 
 impl Peek {
     /// Reads the few fields that matter, in one pass and without a copy.
     pub(crate) fn at(operation: Operation, body: &Bytes) -> Result<(Call, Self), Rejection> {
         let fields: Fields<'_> = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(no_object()); // Serde would also take an array, for the fields in their order.
+        }
         let raw_model = fields.model.ok_or_else(no_model)?;
         let model: Cow<'_, str> = string(raw_model).ok_or_else(no_model)?;
         if model.is_empty() {
@@ -59,11 +55,9 @@ impl Peek {
         let streams = call.stream && operation != Operation::Embeddings;
         let peek = Self {
             model: span(body, raw_model),
-            usage: if streams {
-                StreamUsage::of(fields.stream_options, body)
-            } else {
-                StreamUsage::Leave
-            },
+            usage: streams
+                .then(|| usage_edit(fields.stream_options, body))
+                .flatten(),
             body: body.clone(),
         };
         Ok((call, peek))
@@ -82,20 +76,9 @@ impl Peek {
         if !model.is_empty() && self.body.get(self.model.clone()) != Some(name.as_bytes()) {
             edits.push((self.model.clone(), name.into()));
         }
-        let added = want_usage && !matches!(self.usage, StreamUsage::Leave);
-        match &self.usage {
-            StreamUsage::Append(end) if added => {
-                edits.push((
-                    *end..*end,
-                    r#","stream_options":{"include_usage":true}"#.into(),
-                ));
-            }
-            StreamUsage::Replace(at) if added => {
-                let options = self.body.get(at.clone()).unwrap_or_default();
-                edits.push((at.clone(), with_usage(options).into()));
-            }
-            _ => {}
-        }
+        let wanted = self.usage.clone().filter(|_| want_usage);
+        let added = wanted.is_some();
+        edits.extend(wanted.map(|(at, text)| (at, text.into())));
         if edits.is_empty() {
             return (self.body.clone(), added);
         }
@@ -113,25 +96,29 @@ impl Peek {
     }
 }
 
-impl StreamUsage {
-    fn of(options: Option<&RawValue>, body: &Bytes) -> Self {
-        let Some(raw) = options else {
-            // It parsed as an object, so its last brace is the last that is not white space.
-            return match body.iter().rposition(|&byte| byte == b'}') {
-                Some(end) => Self::Append(end),
-                None => Self::Leave,
-            };
-        };
-        if raw.get() == "null" {
-            return Self::Replace(span(body, raw));
-        }
-        match serde_json::from_str::<Options>(raw.get()) {
-            Ok(Options {
-                include_usage: Some(true),
-            }) => Self::Leave,
-            Ok(_) => Self::Replace(span(body, raw)),
-            Err(_) => Self::Leave, // The provider will say what is wrong with it.
-        }
+/// What sets the option, in place and without a touch to the others.
+fn usage_edit(options: Option<&RawValue>, body: &Bytes) -> Option<Edit> {
+    let Some(options) = options else {
+        // The body is an object and not empty, so its last brace follows a field.
+        let end = body.iter().rposition(|&byte| byte == b'}')?;
+        return Some((end..end, r#","stream_options":{"include_usage":true}"#));
+    };
+    let at = span(body, options);
+    let inside = options
+        .get()
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'));
+    match inside.map(str::trim) {
+        Some("") => return Some((at, r#"{"include_usage":true}"#)),
+        None if options.get() == "null" => return Some((at, r#"{"include_usage":true}"#)),
+        None => return None, // The provider will say what is wrong with it.
+        Some(_) => {}
+    }
+    let known: Options<'_> = serde_json::from_str(options.get()).ok()?;
+    match known.include_usage {
+        None => Some((at.end - 1..at.end - 1, r#","include_usage":true"#)),
+        Some(set) if matches!(set.get(), "false" | "null") => Some((span(body, set), "true")),
+        Some(_) => None,
     }
 }
 
@@ -157,8 +144,9 @@ struct Fields<'a> {
 }
 
 #[derive(Deserialize)]
-struct Options {
-    include_usage: Option<bool>,
+struct Options<'a> {
+    #[serde(borrow, default, deserialize_with = "also_null")]
+    include_usage: Option<&'a RawValue>,
 }
 
 /// A field that stands there, be it with `null`.
@@ -191,31 +179,29 @@ fn span(body: &Bytes, raw: &RawValue) -> Range<usize> {
     start..start + raw.get().len()
 }
 
-/// The same options with `include_usage` set.
-fn with_usage(options: &[u8]) -> String {
-    let mut object = serde_json::from_slice::<serde_json::Map<_, _>>(options).unwrap_or_default();
-    object.insert("include_usage".into(), Value::Bool(true));
-    Value::Object(object).to_string()
-}
-
 fn malformed(error: &serde_json::Error) -> Rejection {
     let (line, column) = (error.line(), error.column());
-    let what = match error.classify() {
-        serde_json::error::Category::Data => "the body is not an object with each field once",
-        _ => "the body is not valid JSON",
-    };
-    Rejection::new(
-        StatusCode::BAD_REQUEST,
-        "invalid_json",
-        format!("{what} (line {line}, column {column})"),
-    )
+    match error.classify() {
+        serde_json::error::Category::Data => no_object(),
+        _ => invalid(format!(
+            "the body is not valid JSON (line {line}, column {column})"
+        )),
+    }
+}
+
+fn no_object() -> Rejection {
+    invalid("the body is not a JSON object with each field once".to_owned())
+}
+
+fn invalid(message: String) -> Rejection {
+    Rejection::new(StatusCode::BAD_REQUEST, "invalid_json", message)
 }
 
 fn no_model() -> Rejection {
     Rejection::new(
         StatusCode::BAD_REQUEST,
         "missing_required_parameter",
-        "`model` is missing: name a model, as a string",
+        "`model` must name a model, as a string",
     )
     .with_detail("param", "model")
 }
@@ -280,6 +266,18 @@ mod tests {
                 true,
             ),
             (
+                r#"{"stream":true,"stream_options":{ "include_usage" : false, "big":1e999},"model":"m"}"#,
+                "m",
+                r#"{"stream":true,"stream_options":{ "include_usage" : true, "big":1e999},"model":"m"}"#,
+                true,
+            ),
+            (
+                r#"{"stream":true,"stream_options":{ },"model":"m"}"#,
+                "m",
+                r#"{"stream":true,"stream_options":{"include_usage":true},"model":"m"}"#,
+                true,
+            ),
+            (
                 r#"{"stream":true,"model":"m","stream_options":null}"#,
                 "m",
                 r#"{"stream":true,"model":"m","stream_options":{"include_usage":true}}"#,
@@ -323,6 +321,10 @@ mod tests {
             ("", "invalid_json"),
             ("{", "invalid_json"),
             ("[]", "invalid_json"),
+            (
+                r#"["m",true,null,null,null,null,null,null]"#,
+                "invalid_json",
+            ),
             (r#"{"model":"m"} x"#, "invalid_json"),
             (r#"{"model":"m","model":"n"}"#, "invalid_json"),
             (

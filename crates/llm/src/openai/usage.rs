@@ -1,9 +1,10 @@
-use serde::{Deserialize, de::IgnoredAny};
+use serde::{Deserialize, Deserializer, de::IgnoredAny};
 use tollgate_core::fact::Usage;
 
 /// A plain answer, as far as the meter reads it.
 #[derive(Deserialize)]
 pub(crate) struct Answer {
+    #[serde(default, deserialize_with = "if_fit")]
     usage: Option<Counts>,
 }
 
@@ -21,8 +22,9 @@ impl Answer {
 /// A chunk of a stream, as far as the meter reads it.
 #[derive(Deserialize)]
 pub(crate) struct Chunk {
-    #[serde(default)]
-    choices: Vec<IgnoredAny>,
+    #[serde(default, deserialize_with = "if_fit")]
+    choices: Option<Vec<IgnoredAny>>,
+    #[serde(default, deserialize_with = "if_fit")]
     usage: Option<Counts>,
 }
 
@@ -37,7 +39,7 @@ impl Chunk {
 
     /// Whether it is the extra chunk that only `include_usage` brings.
     pub(crate) fn is_only_usage(&self) -> bool {
-        self.choices.is_empty() && self.usage.is_some()
+        self.choices.as_ref().is_none_or(Vec::is_empty) && self.usage.is_some()
     }
 }
 
@@ -48,7 +50,9 @@ struct Counts {
     prompt_tokens: u64,
     #[serde(default, deserialize_with = "count")]
     completion_tokens: u64,
+    #[serde(default, deserialize_with = "if_fit")]
     prompt_tokens_details: Option<InputDetails>,
+    #[serde(default, deserialize_with = "if_fit")]
     completion_tokens_details: Option<OutputDetails>,
 }
 
@@ -86,16 +90,23 @@ impl Counts {
     }
 }
 
-fn count<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    if_fit(deserializer).map(Option::unwrap_or_default)
+}
+
+/// What is of another shape than expected is as good as missing: it spoils no answer.
+fn if_fit<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Count {
-        Tokens(u64),
-        Nonsense(IgnoredAny),
+    enum Fit<T> {
+        Yes(T),
+        No(IgnoredAny),
     }
-    Ok(match Count::deserialize(deserializer)? {
-        Count::Tokens(tokens) => tokens,
-        Count::Nonsense(_) => 0,
+    Ok(match Fit::deserialize(deserializer)? {
+        Fit::Yes(value) => Some(value),
+        Fit::No(_) => None,
     })
 }
 
@@ -132,7 +143,12 @@ mod tests {
                 r#"{"completion_tokens":18446744073709551615}"#,
                 Some(u64::MAX),
             ),
+            (
+                r#"{"completion_tokens":3,"completion_tokens_details":"n/a"}"#,
+                Some(3),
+            ),
             ("null", None),
+            (r#""n/a""#, None),
         ] {
             let answer = Answer::read(format!(r#"{{"usage":{usage}}}"#).as_bytes()).unwrap();
             assert_eq!(
@@ -147,6 +163,7 @@ mod tests {
     fn the_extra_chunk_is_told_from_others() {
         let is_extra = |data: &str| Chunk::read(data.as_bytes()).unwrap().is_only_usage();
         assert!(is_extra(r#"{"choices":[],"usage":{"prompt_tokens":1}}"#));
+        assert!(is_extra(r#"{"choices":null,"usage":{"prompt_tokens":1}}"#));
         assert!(!is_extra(
             r#"{"choices":[{"delta":{}}],"usage":{"prompt_tokens":1}}"#
         ));

@@ -118,7 +118,7 @@ impl fmt::Display for StreamError {
 impl std::error::Error for StreamError {}
 
 pin_project! {
-    /// A request's body on its way to the provider: it says so in the trail when the client begins to read it.
+    /// A request's body on its way to the provider: it says in the trail when the client begins to read it.
     #[derive(Debug)]
     pub(crate) struct Sent {
         #[pin]
@@ -129,7 +129,9 @@ pin_project! {
 
 impl Sent {
     pub(super) fn new(body: Full<Bytes>, trail: Trail) -> Self {
-        trail.set(Dispatch::No);
+        if body.is_end_stream() {
+            trail.set(Dispatch::Yes); // Nobody will poll it.
+        }
         Self {
             body,
             trail: Some(trail),

@@ -92,9 +92,9 @@ impl Endpoint {
     pub(super) fn uri(&self, asked: &Uri) -> Result<Uri, http::Error> {
         let known = asked.path_and_query().cloned();
         let asked = known.unwrap_or_else(|| PathAndQuery::from_static("/"));
-        let rest = asked
-            .as_str()
-            .strip_prefix(VERSION)
+        let rest = asked.as_str().strip_prefix(VERSION);
+        let rest = rest
+            .filter(|rest| rest.starts_with('/'))
             .unwrap_or(asked.as_str());
         let path = if &*self.prefix == VERSION {
             asked

@@ -3,13 +3,16 @@ mod relay;
 use std::{
     borrow::Cow,
     fmt,
+    future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
+use tokio::time::{Sleep, sleep};
 use tollgate_core::{
     Trail,
     fact::{Failure, Phase},
@@ -31,6 +34,8 @@ pin_project! {
         trail: Trail,
         failure: Option<&'static str>,
         ended: bool,
+        #[pin]
+        grace: Option<Sleep>,
     }
 }
 
@@ -43,6 +48,7 @@ impl<B> Events<B> {
             trail,
             failure: None,
             ended: false,
+            grace: None,
         }
     }
 }
@@ -64,6 +70,21 @@ where
         while !*this.ended && (!this.relay.has_ready() || this.relay.is_done()) {
             let failure = match this.inner.as_mut().poll_frame(cx) {
                 Poll::Pending if this.relay.has_ready() => break,
+                Poll::Pending if this.relay.is_done() => {
+                    // The connection can be used again if its end comes soon; the answer is complete all the same.
+                    if this.grace.is_none() {
+                        this.grace.set(Some(sleep(GRACE)));
+                    }
+                    ready!(
+                        this.grace
+                            .as_mut()
+                            .as_pin_mut()
+                            .expect("set above")
+                            .poll(cx)
+                    );
+                    *this.ended = true;
+                    this.relay.cut()
+                }
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Some(Ok(frame))) => match frame.data_ref() {
                     Some(piece) => this.relay.read(piece),
@@ -117,3 +138,6 @@ impl<B> fmt::Debug for Events<B> {
             .finish_non_exhaustive()
     }
 }
+
+/// How long the end of a stream may come after its end mark.
+const GRACE: Duration = Duration::from_secs(1);

@@ -6,9 +6,8 @@ pub(super) fn forward(headers: &mut HeaderMap) {
     remove(headers, |name| {
         is_hop_by_hop(name)
             || IN_REQUESTS.contains(name)
-            || (!is_standard(name)
-                && (OWN_IN_REQUESTS.contains(&name.as_str())
-                    || name.as_str().starts_with("x-tollgate-")))
+            || OWN_IN_REQUESTS.contains(&name.as_str())
+            || name.as_str().starts_with("x-tollgate-")
     });
 }
 
@@ -17,11 +16,10 @@ pub(super) fn forward(headers: &mut HeaderMap) {
 pub(super) fn back(headers: &mut HeaderMap) {
     remove(headers, |name| {
         is_hop_by_hop(name)
-            || *name == header::SET_COOKIE
-            || (!is_standard(name)
-                && (OWN_IN_ANSWERS.contains(&name.as_str())
-                    || name.as_str().starts_with("x-ratelimit-")
-                    || name.as_str().starts_with("x-tollgate-")))
+            || IN_ANSWERS.contains(name)
+            || OWN_IN_ANSWERS
+                .iter()
+                .any(|own| name.as_str().starts_with(own))
     });
 }
 
@@ -50,12 +48,6 @@ fn is_hop_by_hop(name: &HeaderName) -> bool {
         || name.as_str() == "proxy-connection"
 }
 
-/// Every one of our own names has a letter that tells it from the usual ones: a quick way past most headers.
-fn is_standard(name: &HeaderName) -> bool {
-    let name = name.as_str().as_bytes();
-    !matches!(name.first(), Some(b'x' | b'a' | b'o' | b'c'))
-}
-
 const HOP_BY_HOP: [HeaderName; 7] = [
     header::CONNECTION,
     header::PROXY_AUTHENTICATE,
@@ -80,7 +72,21 @@ const OWN_IN_REQUESTS: [&str; 5] = [
     "openai-organization",
     "openai-project",
 ];
-const OWN_IN_ANSWERS: [&str; 2] = ["openai-organization", "openai-project"];
+const IN_ANSWERS: [HeaderName; 4] = [
+    header::SET_COOKIE,
+    header::WWW_AUTHENTICATE,
+    header::ALT_SVC,
+    header::STRICT_TRANSPORT_SECURITY,
+];
+/// By how they begin.
+const OWN_IN_ANSWERS: [&str; 6] = [
+    "x-ratelimit-",
+    "x-tollgate-",
+    "openai-organization",
+    "openai-project",
+    "anthropic-ratelimit-",
+    "anthropic-organization-id",
+];
 
 #[cfg(test)]
 mod tests {
@@ -142,6 +148,11 @@ mod tests {
     fn nothing_of_the_shared_account_comes_back() {
         let mut headers = map(&[
             "set-cookie",
+            "alt-svc",
+            "strict-transport-security",
+            "www-authenticate",
+            "anthropic-ratelimit-requests-limit",
+            "anthropic-organization-id",
             "connection",
             "transfer-encoding",
             "x-ratelimit-remaining-requests",

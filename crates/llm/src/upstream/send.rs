@@ -1,8 +1,8 @@
 use std::borrow::Cow;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{
-    HeaderMap, Request, Response, StatusCode,
+    HeaderMap, HeaderName, Request, Response, StatusCode, Version,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
     request::Parts,
 };
@@ -10,7 +10,7 @@ use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use tollgate_core::{
-    Payload, Rejection, Reply, Trail,
+    Gather, Payload, Rejection, Reply, Trail,
     fact::{Call, Dispatch, Failure, Operation, Phase, Target, Usage},
 };
 
@@ -38,6 +38,7 @@ impl Sending {
         max_answer: usize,
     ) -> Self {
         let trail = Trail::of(&mut parts);
+        trail.set(Dispatch::No);
         let (body, hides_usage) = rewrite(endpoint, &parts, body);
         headers::forward(&mut parts.headers);
         for (name, value) in endpoint.headers() {
@@ -76,7 +77,6 @@ impl Sending {
             max_answer,
         } = self;
         let Ok(request) = request else {
-            meter.forget();
             return Err(fail(
                 &trail,
                 "unknown_url",
@@ -91,11 +91,29 @@ impl Sending {
                     error = &error as &dyn std::error::Error,
                     "an endpoint failed"
                 );
-                return Err(unanswered(&trail, meter, &error));
+                return Err(unanswered(&trail, &error));
             }
         };
         let (mut head, body) = response.into_parts();
         headers::back(&mut head.headers);
+        if let Some(id) = head.headers.remove(REQUEST_ID) {
+            // The gateway's own name for the request stands in its records; the provider's is for its support.
+            trail.note(
+                "upstream_request_id",
+                String::from_utf8_lossy(id.as_bytes()),
+            );
+            head.headers.insert(UPSTREAM_REQUEST_ID, id);
+        }
+        head.version = Version::default(); // What the provider speaks is no matter of the client's.
+        if matches!(
+            head.status,
+            StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED
+        ) {
+            // Said to the client, it would be about the client's key, and it can show a part of ours.
+            meter.tell(Usage::default());
+            let message = "the provider does not accept the gateway's credential";
+            return Err(fail(&trail, "upstream_unauthorized", Phase::Head, message));
+        }
         if head.status.is_success() && is(&head.headers, "text/event-stream") {
             head.headers.remove(CONTENT_LENGTH); // A hidden chunk makes the stream shorter.
             let events = Events::new(body, trail, meter, hides_usage);
@@ -109,6 +127,7 @@ impl Sending {
             Ok(answer) => answer,
             Err(Unread::Cut) => return Err(fail(&trail, "answer_cut", Phase::Body, cut)),
             Err(Unread::TooLarge) => {
+                meter.give(max_answer);
                 let message = "the provider's answer is larger than the gateway reads";
                 return Err(fail(&trail, "answer_too_large", Phase::Body, message));
             }
@@ -127,6 +146,7 @@ impl Sending {
         }
         let Some(read) = Answer::read(&answer).filter(|_| is(&head.headers, "application/json"))
         else {
+            meter.give(answer.len());
             let message = "the provider's answer is not what it should be";
             return Err(fail(&trail, "answer_invalid", Phase::Body, message));
         };
@@ -170,27 +190,19 @@ enum Unread {
     TooLarge,
 }
 
-/// Reads a plain answer, without a copy if it comes in one frame.
+/// Reads a plain answer.
 async fn whole(mut body: Incoming, limit: usize) -> Result<Bytes, Unread> {
-    let (mut frames, mut length) = (Vec::new(), 0);
+    let mut gathered = Gather::default();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| Unread::Cut)?.into_data() else {
             continue; // trailers
         };
-        length += data.len();
-        if length > limit {
+        if data.len() > limit - gathered.len() {
             return Err(Unread::TooLarge);
         }
-        frames.push(data);
+        gathered.push(data);
     }
-    if frames.len() < 2 {
-        return Ok(frames.pop().unwrap_or_default());
-    }
-    let mut whole = BytesMut::with_capacity(length);
-    for frame in frames {
-        whole.extend_from_slice(&frame);
-    }
-    Ok(whole.freeze())
+    Ok(gathered.finish())
 }
 
 fn is(headers: &HeaderMap, essence: &str) -> bool {
@@ -202,11 +214,8 @@ fn is(headers: &HeaderMap, essence: &str) -> bool {
     })
 }
 
-/// There is no answer. Whether the request was sent is what the trail says, not the kind of error.
-fn unanswered(trail: &Trail, meter: Meter, error: &hyper_util::client::legacy::Error) -> Rejection {
-    if trail.get::<Dispatch>() == Some(Dispatch::No) {
-        meter.forget();
-    }
+/// There is no answer.
+fn unanswered(trail: &Trail, error: &hyper_util::client::legacy::Error) -> Rejection {
     if error.is_connect() {
         return fail(
             trail,
@@ -251,3 +260,6 @@ fn foreign(trail: &Trail, status: StatusCode, headers: &HeaderMap) -> Rejection 
         None => rejection,
     }
 }
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");

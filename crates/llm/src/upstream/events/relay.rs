@@ -34,6 +34,10 @@ impl Relay {
 
     /// Takes a piece in. Says what is wrong with it, if something is.
     pub(super) fn read(&mut self, piece: &Bytes) -> Option<&'static str> {
+        if self.done {
+            return None; // Whatever follows the end mark is no part of the answer.
+        }
+        // What lies between `from` and `at` passes, and has not been pushed yet.
         let (mut from, mut at) = (0, 0);
         while let Some(length) = self.boundary.next(&piece[at..]) {
             let end = at + length;
@@ -58,7 +62,15 @@ impl Relay {
     }
 
     /// The stream ended by itself.
-    pub(super) fn finish(&self) -> Option<&'static str> {
+    pub(super) fn finish(&mut self) -> Option<&'static str> {
+        // The last event may lack its empty line.
+        let last = self.begun.split().freeze();
+        if sse::data(&last).is_some_and(|data| data.trim_ascii() == b"[DONE]") {
+            self.passes(&last);
+            self.push(last);
+        } else {
+            self.begun.extend_from_slice(&last);
+        }
         let finished = self.meter.as_ref().is_some_and(Meter::has_finished);
         if finished && self.begun.is_empty() && !self.told {
             return None;
@@ -68,11 +80,10 @@ impl Relay {
 
     /// The stream broke off.
     pub(super) const fn cut(&self) -> Option<&'static str> {
-        match (self.done, self.told) {
-            (true, _) => None,
-            (false, true) => Some("upstream_error"),
-            (false, false) => Some("stream_cut"),
+        if self.told {
+            return Some("upstream_error"); // Some servers send their end mark even then.
         }
+        if self.done { None } else { Some("stream_cut") }
     }
 
     /// Writes down what was used.
@@ -200,7 +211,8 @@ mod tests {
             );
             assert!(used.is_some(), "{cut}");
             // With a reason to finish and no end mark it is complete, as from servers that send none.
-            let complete = cut >= finished && ends_an_event(&stream[..cut]);
+            let marked = STREAM.find("[DONE]").unwrap() + "[DONE]".len();
+            let complete = cut >= marked || cut >= finished && ends_an_event(&stream[..cut]);
             let expected = if complete { None } else { Some("stream_cut") };
             assert_eq!(wrong, expected, "{cut}");
         }
