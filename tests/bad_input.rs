@@ -230,6 +230,36 @@ async fn a_head_that_stalls_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_client_that_says_nothing_is_given_up() {
+    let upstream = Upstream::start(Behaviour::Answers);
+    let gateway = Gateway::start(Some(&config(&upstream))).await;
+
+    for beginning in ["", "PRI * HT"] {
+        assert_eq!(converse(&gateway, beginning).await, "", "{beginning}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_leaves_a_body_unread_says_that_the_connection_ends() {
+    let upstream = Upstream::start(Behaviour::Answers);
+    let gateway = Gateway::start(Some(&config(&upstream))).await;
+
+    for (key, status) in [(KEY, "413"), ("tg-nobody-0123456789", "401")] {
+        let head = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n\
+             content-type: application/json\r\ncontent-length: 1000000\r\n\r\n{{"
+        );
+        let answer = converse(&gateway, &head).await;
+
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{answer}"
+        );
+        assert!(answer.contains("connection: close\r\n"), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn two_ways_to_say_how_long_a_body_is_are_not_both_believed() {
     let upstream = Upstream::start(Behaviour::Answers);
     let gateway = Gateway::start(Some(&config(&upstream))).await;

@@ -44,6 +44,24 @@ async fn while_it_drains_it_is_not_ready_and_takes_no_new_connections() {
 }
 
 #[tokio::test]
+async fn a_stream_that_outlasts_the_drain_is_recorded_as_cancelled() {
+    let config = CONFIG.replace("drain = \"30s\"", "drain = \"100ms\"");
+    let mut gateway = Gateway::start(Some(&config)).await;
+    let events = begin(&gateway, 0).await;
+
+    gateway.terminate();
+
+    assert!(events.rest().await.is_err(), "the stream is cut");
+    let records = gateway.records(1).await;
+    assert_eq!(records[0]["outcome"], "cancelled", "{records:?}");
+    assert!(
+        records[0]["usage"]["output"].as_u64() > Some(0),
+        "{records:?}"
+    );
+    assert!(gateway.exit().await.success(), "{}", gateway.printed());
+}
+
+#[tokio::test]
 async fn without_anything_to_finish_it_ends_at_once() {
     let mut gateway = Gateway::start(Some(CONFIG)).await;
 

@@ -26,7 +26,7 @@ mod recorder;
 
 pub use self::{
     answer::{Answer, Fault, Script, Step},
-    contract::Contract,
+    contract::{Contract, Probe},
     inner::Inner,
     recorder::{Recorder, Recording},
 };

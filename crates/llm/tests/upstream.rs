@@ -425,22 +425,17 @@ async fn without_a_target_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn a_layer_can_be_put_around_an_upstream() {
+async fn a_refused_credential_is_the_gateways_matter_and_not_the_clients() {
     let (url, _) = simulated(Duration::ZERO).await;
-    let endpoint = Endpoint::new("p", &url)
-        .unwrap()
-        .bearer("sk-other".into())
-        .unwrap();
+    let endpoint = Endpoint::new("p", &url).unwrap();
+    let endpoint = endpoint.bearer("sk-other".into()).unwrap();
     let service = tollgate_core::TimeoutLayer::new().layer(Upstream::new([endpoint]));
+    let request = chat(&Trail::new(), "m", &json!({ "model": "m" }));
 
-    let response = service
-        .oneshot(chat(&Trail::new(), "m", &json!({ "model": "m" })))
-        .await
-        .unwrap();
+    let response = service.oneshot(request).await.unwrap();
 
-    assert_eq!(
-        response.status(),
-        StatusCode::UNAUTHORIZED,
-        "the provider checks the key that it was sent"
-    );
+    assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+    let rejection = response.extensions().get::<Rejection>().unwrap().clone();
+    assert_eq!(rejection.code(), "upstream_unauthorized");
+    assert!(!text(response).await.contains("sk-"));
 }

@@ -6,7 +6,7 @@ use http_body::Frame;
 use tokio::time::Instant;
 use tollgate_core::{
     Observer, Outcome, Rejection, Trail,
-    fact::{Attempt, CacheStatus, Call, Cost, Failure, Superseded, Target, Timing, Usage},
+    fact::{Attempt, CacheStatus, Call, Cost, Failure, Phase, Superseded, Target, Timing, Usage},
 };
 use tracing::Span;
 
@@ -69,8 +69,18 @@ impl Observer for Observation {
         let tally = Tally {
             meters: &self.meters,
             call: self.trail.get(),
+            hit: self.trail.get() == Some(CacheStatus::Hit),
         };
         let served = tally.visit(&self.trail, None);
+        // A layer further in may have ended a broken stream in its own words: that is no success.
+        let broken = served
+            .failure
+            .as_ref()
+            .is_some_and(|it| it.phase == Phase::Body);
+        let outcome = match outcome {
+            Outcome::Completed if broken && self.refused.is_none() => Outcome::Failed,
+            outcome => outcome,
+        };
         let refused = self.refused.take();
         let failed = || served.failure.as_ref().map(|failure| failure.code.clone());
         let ended = Ended {
@@ -103,6 +113,7 @@ impl Observer for Observation {
 struct Tally<'a> {
     meters: &'a Meters,
     call: Option<Call>,
+    hit: bool,
 }
 
 /// Who answered in the end, and what went wrong there.
@@ -146,8 +157,9 @@ impl Tally<'_> {
         let call = self.call.as_ref();
         Labels {
             operation: call.map_or("", |call| call.operation.as_str()),
-            model: match (call, target) {
-                (Some(call), Some(_)) => Arc::clone(&call.model),
+            // A name that was sent to a target, or found in a cache, is one of few; any other is the caller's fancy.
+            model: match call {
+                Some(call) if target.is_some() || self.hit => Arc::clone(&call.model),
                 _ => Arc::default(),
             },
             target: target

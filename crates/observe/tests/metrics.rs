@@ -365,7 +365,7 @@ fn what_went_wrong_at_the_target_that_served_is_the_code() {
         send(ObserveLayer::new().layer(told(facts))).await;
     });
 
-    let name = "tollgate_requests_total{operation=,model=,target=a,status=200,outcome=completed,code=stream_error}";
+    let name = "tollgate_requests_total{operation=,model=,target=a,status=200,outcome=failed,code=stream_error}";
     assert_eq!(count(&seen, name), Some(1.0), "{seen:?}");
 }
 

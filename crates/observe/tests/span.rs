@@ -120,7 +120,7 @@ fn a_span_says_what_was_asked_and_how_it_ended() {
         ("http.response.status_code", "200"),
         ("otel.kind", "server"),
         ("otel.name", "chat fast"),
-        ("outcome", "completed"),
+        ("outcome", "failed"),
         ("request_id", "id-1"),
         ("url.path", "/v1/chat"),
     ];

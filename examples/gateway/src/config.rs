@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 
 pub(crate) use self::{
-    error::ConfigError,
+    error::{ConfigError, Mistake},
     sections::{
         Audit, Auth, Balance, Breaker, Cache, Key, Model, ModelTarget, Provider, Quota, Server,
         Simulated, Strategy, Timeout,
@@ -59,7 +59,7 @@ impl Config {
     pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
         let text =
             std::fs::read_to_string(path).map_err(|error| ConfigError::Read(path.into(), error))?;
-        Self::parse(&text).map_err(|error| ConfigError::Parse(path.into(), error))
+        Self::parse(&text).map_err(|mistake| ConfigError::Parse(path.into(), mistake))
     }
 
     /// What holds without a file: the simulated provider, and those whose keys are in the environment.
@@ -68,12 +68,12 @@ impl Config {
         if std::env::var_os("OPENAI_API_KEY").is_some_and(|key| !key.is_empty()) {
             text.push_str(OPENAI);
         }
-        Self::parse(&text).map_err(|error| ConfigError::Parse("(built in)".into(), error))
+        Self::parse(&text).map_err(|mistake| ConfigError::Parse("(built in)".into(), mistake))
     }
 
     /// Reads a text; errors say the line and the column.
-    pub(crate) fn parse(text: &str) -> Result<Self, toml::de::Error> {
-        toml::from_str(text)
+    pub(crate) fn parse(text: &str) -> Result<Self, Mistake> {
+        toml::from_str(text).map_err(|error| Mistake::new(&error, text))
     }
 
     /// Checks what one field alone cannot show.
@@ -96,8 +96,11 @@ impl Config {
             if !models.insert(&model.name) {
                 return say(format!("there are two models named `{}`", model.name));
             }
-            if model.targets.is_empty() {
-                return say(format!("the model `{}` has no targets", model.name));
+            if !(1..=MOST_TARGETS).contains(&model.targets.len()) {
+                return say(format!(
+                    "the model `{}` needs 1 to {MOST_TARGETS} targets",
+                    model.name
+                ));
             }
             for target in &model.targets {
                 if !names.contains(&*target.provider) {
@@ -111,15 +114,66 @@ impl Config {
         if self.models.is_empty() {
             return say("no models are configured: add [[models]] with a name and targets".into());
         }
+        self.validate_numbers()?;
         self.validate_access()
+    }
+
+    fn validate_numbers(&self) -> Result<(), ConfigError> {
+        let quota = &self.quota.default;
+        let rate = quota.requests_per_minute.map(|rate| u64::from(rate.get()));
+        let burst = quota.burst.map(|burst| u64::from(burst.get()));
+        let fits = match (rate, burst) {
+            (None, Some(_)) => false,
+            (Some(rate), Some(burst)) => burst <= rate.saturating_mul(LONGEST_BURST),
+            (_, None) => true,
+        };
+        let rules = [
+            (
+                fits,
+                "`quota.default.burst` needs `requests_per_minute`, and is at most a million times as much",
+            ),
+            (
+                (1..=MOST_WORKERS).contains(&self.server.workers),
+                "`server.workers` is 1 to 1024",
+            ),
+            (
+                self.server.max_body.as_u64() > 0,
+                "`server.max_body` must be more than nothing",
+            ),
+            (
+                self.breaker.failure_rate > 0.0 && self.breaker.failure_rate <= 1.0,
+                "`breaker.failure_rate` is a share, above 0 and up to 1",
+            ),
+            (
+                self.balance.attempts > 0,
+                "`balance.attempts` is at least 1",
+            ),
+            (
+                (0.0..=10.0).contains(&self.balance.retry_ratio),
+                "`balance.retry_ratio` is 0 to 10",
+            ),
+            (
+                !self.timeout.first_byte.is_zero()
+                    && !self.timeout.idle.is_zero()
+                    && !self.timeout.total.is_zero(),
+                "a `timeout` must be longer than nothing",
+            ),
+        ];
+        match rules.into_iter().find(|(holds, _)| !holds) {
+            Some((_, rule)) => Err(ConfigError::Invalid(rule.into())),
+            None => Ok(()),
+        }
     }
 
     fn validate_access(&mut self) -> Result<(), ConfigError> {
         let say = |what: String| Err(ConfigError::Invalid(what));
-        let mut ids = HashSet::new();
+        let (mut ids, mut digests) = (HashSet::new(), HashSet::new());
         for key in &self.keys {
             if !ids.insert(&key.id) {
                 return say(format!("there are two keys with the id `{}`", key.id));
+            }
+            if !digests.insert(key.digest()?) {
+                return say(format!("the key `{}` is another's too", key.id));
             }
             match (&key.key, &key.key_sha256) {
                 (Some(secret), None) if secret.expose_secret().len() < SHORTEST_KEY => {
@@ -154,6 +208,10 @@ impl Config {
 pub(crate) const SIMULATED: &str = "simulated";
 
 const SHORTEST_KEY: usize = 16;
+const MOST_TARGETS: usize = 64;
+const MOST_WORKERS: usize = 1024;
+/// In minutes.
+const LONGEST_BURST: u64 = 1_000_000;
 const BUILT_IN: &str = include_str!("config/built_in.toml");
 const OPENAI: &str = include_str!("config/openai.toml");
 
@@ -184,11 +242,27 @@ mod tests {
     }
 
     #[test]
+    fn an_error_shows_no_secret_that_stands_in_its_line() {
+        for text in [
+            "[[providers]]\nname = \"p\"\napikey = \"sk-canary\"\n",
+            "keys = \"sk-canary\"\n",
+            "[[keys]]\nid = \"k\"\nkey = \"sk-canary",
+        ] {
+            let words = Config::parse(text).unwrap_err().to_string();
+            assert!(
+                words.contains("line ") && !words.contains("canary"),
+                "{words}"
+            );
+        }
+    }
+
+    #[test]
     fn what_cannot_work_is_refused_with_the_reason() {
         let model = "[[models]]\nname = \"m\"\ntargets = [{ provider = \"p\", model = \"x\" }]\n";
         let provider = "[[providers]]\nname = \"p\"\nbase_url = \"http://localhost/v1\"\n";
         let anonymous = "[server]\nlisten = \"0.0.0.0:1\"\n[auth]\nanonymous = true\n[simulated]\nenabled = true\n";
         let two_ways = "[[keys]]\nid = \"k\"\nkey = \"0123456789abcdef\"\nkey_sha256 = \"00\"\n";
+        let twice = "[[keys]]\nid = \"a\"\nkey = \"0123456789abcdef\"\n[[keys]]\nid = \"b\"\nkey = \"0123456789abcdef\"\n";
         for (text, reason) in [
             (model.to_owned(), "not configured"),
             (format!("{provider}{provider}{model}"), "two providers"),
@@ -204,6 +278,31 @@ mod tests {
             ),
             (format!("{provider}{model}{two_ways}"), "needs either"),
             (format!("{anonymous}{provider}{model}"), "loopback only"),
+            (
+                format!("{provider}{model}[[keys]]\nid = \"k\"\nkey_sha256 = \"zz\"\n"),
+                "SHA-256",
+            ),
+            (format!("{provider}{model}{twice}"), "another's"),
+            (
+                format!("{provider}{model}[server]\nworkers = 0\n"),
+                "workers",
+            ),
+            (
+                format!("{provider}{model}[breaker]\nfailure_rate = nan\n"),
+                "failure_rate",
+            ),
+            (
+                format!("{provider}{model}[balance]\nretry_ratio = -1.0\n"),
+                "retry_ratio",
+            ),
+            (
+                format!("{provider}{model}[quota.default]\nburst = 9\n"),
+                "burst",
+            ),
+            (
+                format!("{provider}{model}[timeout]\nidle = \"0s\"\n"),
+                "timeout",
+            ),
             (
                 format!("{}{model}", provider.replace("http:", "ftp:")),
                 "base URL",

@@ -6,7 +6,7 @@ mod server;
 mod stack;
 mod unread;
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
@@ -32,11 +32,11 @@ struct Arguments {
         env = "TOLLGATE_CONFIG"
     )]
     config: Option<PathBuf>,
-    /// Where to serve callers, in the place of the configured address.
-    #[arg(long, value_name = "ADDRESS")]
+    /// Where to serve callers, in the place of the configured address [default: 127.0.0.1:8080].
+    #[arg(long, global = true, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
-    /// Where to serve operators, in the place of the configured address.
-    #[arg(long, value_name = "ADDRESS")]
+    /// Where to serve operators, in the place of the configured address [default: 127.0.0.1:8081].
+    #[arg(long, global = true, value_name = "ADDRESS")]
     admin: Option<SocketAddr>,
 }
 
@@ -71,18 +71,24 @@ fn run(arguments: Arguments) -> Result<(), Error> {
     config.server.admin = arguments.admin.unwrap_or(config.server.admin);
     config.validate()?;
     if let Some(Command::Check) = arguments.command {
-        print!("{}", config.summary());
+        say(&config.summary());
         return Ok(());
     }
     let runtime = runtime(config.server.workers)?;
     let served = runtime.block_on(async {
         let server = Server::bind(config).await?;
-        print!("{}", server.greeting());
+        say(&server.greeting());
         server.serve().await
     });
     // Connections that outlasted the drain are not waited for.
     runtime.shutdown_background();
     served
+}
+
+/// Whoever does not read it is no reason to stop.
+fn say(text: &str) {
+    let mut out = std::io::stdout();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// One worker needs no threads that steal work from each other.

@@ -1,5 +1,14 @@
-use std::{future::Future, net::SocketAddr, pin::pin, time::Duration};
+use std::{
+    net::SocketAddr,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
+use hyper::service::{Service, service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
@@ -8,7 +17,8 @@ use hyper_util::{
 use secrecy::ExposeSecret;
 use tokio::{
     net::{TcpListener, TcpStream},
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinSet,
     time::{sleep, timeout},
 };
 use tollgate::{
@@ -112,31 +122,47 @@ impl Server {
             .max_local_error_reset_streams(Some(256))
             .keep_alive_interval(Some(Duration::from_secs(30)));
         let graceful = GracefulShutdown::new();
-        let mut stopped = pin!(stop()?);
+        let mut connections = JoinSet::new();
+        let mut signals = Signals::new()?;
         loop {
             let socket = tokio::select! {
                 socket = accept(&self.data) => socket,
-                () = &mut stopped => break,
+                () = signals.next() => break,
             };
-            let service = TowerToHyperService::new(service.clone());
+            let greeted = Arc::new(AtomicBool::new(false));
+            let stack = TowerToHyperService::new(service.clone());
+            let seen = Arc::clone(&greeted);
+            let service = service_fn(move |request| {
+                seen.store(true, Relaxed);
+                stack.call(request)
+            });
             let connection = http
                 .serve_connection(TokioIo::new(socket), service)
                 .into_owned();
             let connection = graceful.watch(connection);
+            let deadline = self.config.server.header_timeout;
             // A client that hangs up is no error here; its requests are in the audit log.
-            tokio::spawn(async move { drop(connection.await) });
+            connections.spawn(async move {
+                let mut connection = pin!(connection);
+                // Hyper's own bound on heads begins with the first byte, and nothing else bounds a silent client.
+                if timeout(deadline, &mut connection).await.is_err() && greeted.load(Relaxed) {
+                    drop(connection.await);
+                }
+            });
+            while connections.try_join_next().is_some() {}
         }
         self.admin.drain();
         drop(self.data);
-        let open = graceful.count();
-        tracing::info!(connections = open, "draining");
-        if timeout(self.config.server.drain, graceful.shutdown())
-            .await
-            .is_err()
-        {
-            tracing::warn!("some requests did not end in time");
+        tracing::info!(connections = graceful.count(), "draining");
+        tokio::select! {
+            () = graceful.shutdown() => {}
+            () = sleep(self.config.server.drain) => tracing::warn!("some requests did not end in time"),
+            () = signals.next() => tracing::warn!("stopped before all requests had ended"),
         }
-        self.log.close()?;
+        // Those that are cut off now are recorded as cancelled, before the log is closed.
+        connections.shutdown().await;
+        let log = self.log;
+        tokio::task::spawn_blocking(move || log.close()).await??;
         Ok(())
     }
 }
@@ -172,14 +198,25 @@ async fn simulated_provider(pace: Duration) -> Result<Endpoint, Error> {
     Ok(Endpoint::new(SIMULATED, &url)?.bearer("sk-simulated".into())?)
 }
 
-/// Resolves when the process is asked to stop.
-fn stop() -> std::io::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
+/// The signals that ask the process to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for the next one.
+    async fn next(&mut self) {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-    })
+    }
 }

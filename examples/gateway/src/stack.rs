@@ -4,7 +4,6 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode, request::Parts};
 use http_body::Body;
 use hyper::body::Incoming;
-use secrecy::ExposeSecret;
 use tollgate::{
     audit::{AuditLayer, Log},
     auth::{ApiKeys, AuthLayer, PermitLayer},
@@ -83,20 +82,7 @@ pub(crate) fn log(audit: &config::Audit) -> io::Result<Log> {
 fn auth(config: &Config) -> Result<AuthLayer<ApiKeys>, ConfigError> {
     let mut keys = ApiKeys::new();
     for key in &config.keys {
-        let principal = key.principal();
-        keys = match (&key.key, &key.key_sha256) {
-            (Some(secret), _) => keys.with_key(secret.expose_secret(), principal),
-            (None, Some(digest)) => {
-                let digest: tollgate::auth::KeyDigest = digest.parse().map_err(|_| {
-                    ConfigError::Invalid(format!(
-                        "the key `{}` has a digest that is not SHA-256 in hex",
-                        key.id
-                    ))
-                })?;
-                keys.with_digest(digest, principal)
-            }
-            (None, None) => keys,
-        };
+        keys = keys.with_digest(key.digest()?, key.principal());
     }
     let layer = AuthLayer::new(keys);
     Ok(if config.auth.anonymous {

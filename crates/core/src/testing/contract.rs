@@ -9,9 +9,11 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use tower::limit::ConcurrencyLimit;
+use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{Answer, Fault, Inner, Script, Step};
+use super::{Answer, Fault, Inner, Recorder, Script, Step};
+use crate::{GateLayer, GateService, Reply};
 
 /// Tries a layer against the contract; see the [module](super).
 ///
@@ -26,7 +28,7 @@ pub struct Contract<M> {
 
 impl<M, S, ResBody> Contract<M>
 where
-    M: Fn(ConcurrencyLimit<Inner>) -> S,
+    M: Fn(Probe) -> S,
     S: Service<Request<Script>, Response = Response<ResBody>> + Clone,
     S::Error: Debug,
     ResBody: Body<Data = Bytes>,
@@ -80,6 +82,8 @@ where
         self.gives_readiness_back();
         self.outlives_panics();
         self.treats_a_head_as_the_whole_answer();
+        self.tells_ends_of_answers_dropped_and_replaced();
+        self.bears_observers_that_panic();
     }
 
     /// Frames, their boundaries, trailers, hints and errors come as they were sent, none later than it was there.
@@ -88,7 +92,8 @@ where
             let case = format!("an answer of {body:?}");
             let expected = drain(body.clone(), usize::MAX).0;
             let inner = Inner::new(Answer::ok(body).after(1));
-            let mut service = (self.make)(limited(&inner));
+            let recorder = Recorder::new();
+            let mut service = (self.make)(probe(&inner, &recorder));
             ready(&mut service, &case);
             let response =
                 finish(service.call((self.request)())).expect("the service has no error");
@@ -102,13 +107,14 @@ where
 
             assert_eq!(passed, expected, "{case}: it was changed on the way");
             assert_eq!(inner.calls(), 1, "{case}: the service was not called once");
-            self.assert_settled(&case);
+            self.assert_settled(&case, &recorder);
         }
     }
 
     fn passes_errors_through(&self) {
         let inner = Inner::new(Answer::fails(Fault::Error));
-        let mut service = (self.make)(limited(&inner));
+        let recorder = Recorder::new();
+        let mut service = (self.make)(probe(&inner, &recorder));
         ready(&mut service, "an error");
 
         let answer = finish(service.call((self.request)()));
@@ -121,7 +127,7 @@ where
                 response.status()
             );
         }
-        self.assert_settled("an error of the service");
+        self.assert_settled("an error of the service", &recorder);
     }
 
     /// Whatever is dropped, and whenever, nothing stays held.
@@ -129,8 +135,11 @@ where
         for body in bodies() {
             for polls in 0.. {
                 let case = format!("a drop after {polls} polls of an answer of {body:?}");
-                let mut service =
-                    (self.make)(limited(&Inner::new(Answer::ok(body.clone()).after(2))));
+                let recorder = Recorder::new();
+                let mut service = (self.make)(probe(
+                    &Inner::new(Answer::ok(body.clone()).after(2)),
+                    &recorder,
+                ));
                 ready(&mut service, &case);
                 let mut left = polls;
                 let ended = match poll_at_most(service.call((self.request)()), &mut left) {
@@ -140,7 +149,7 @@ where
                     }
                     None => false,
                 };
-                self.assert_settled(&case);
+                self.assert_settled(&case, &recorder);
                 let mut again = service.clone();
                 drop(service);
                 ready(&mut again, &case);
@@ -153,7 +162,9 @@ where
 
     /// Over `ConcurrencyLimit(1)`, a clone gets ready once another's request is over: answered, refused or dropped.
     fn gives_readiness_back(&self) {
-        let service = (self.make)(limited(&Inner::new(Answer::ok(Script::empty()))));
+        let recorder = Recorder::new();
+        let inner = Inner::new(Answer::ok(Script::empty()));
+        let service = (self.make)(probe(&inner, &recorder));
         for refuse in [None, self.refused.as_ref()] {
             let case = match refuse {
                 None => "after an answer",
@@ -179,7 +190,7 @@ where
             ready(&mut second, case);
             drop(second);
             drop(first);
-            self.assert_settled(case);
+            self.assert_settled(case, &recorder);
         }
     }
 
@@ -192,7 +203,8 @@ where
         ];
         for answer in answers {
             let case = format!("a panic in {answer:?}");
-            let mut service = (self.make)(limited(&Inner::new(answer)));
+            let recorder = Recorder::new();
+            let mut service = (self.make)(probe(&Inner::new(answer), &recorder));
             ready(&mut service, &case);
             let run = || {
                 if let Ok(response) = finish(service.call((self.request)())) {
@@ -201,24 +213,75 @@ where
             };
             let _ = catch_unwind(AssertUnwindSafe(run));
             drop(service);
-            self.assert_settled(&case);
+            self.assert_settled(&case, &recorder);
         }
     }
 
     /// A server never polls the body of an answer to `HEAD`.
     fn treats_a_head_as_the_whole_answer(&self) {
         let answer = Answer::ok(Script::new([Step::Data(b"never asked for")]));
-        let mut service = (self.make)(limited(&Inner::new(answer)));
+        let recorder = Recorder::new();
+        let mut service = (self.make)(probe(&Inner::new(answer), &recorder));
         ready(&mut service, "HEAD");
         let mut request = (self.request)();
         *request.method_mut() = Method::HEAD;
         let response = finish(service.call(request)).expect("the service has no error");
         drop(response);
-        self.assert_settled("an answer to HEAD");
+        self.assert_settled("an answer to HEAD", &recorder);
     }
 
-    fn assert_settled(&self, case: &str) {
+    /// Those inside hear of an answer that nobody reads, and of one that another took the place of.
+    fn tells_ends_of_answers_dropped_and_replaced(&self) {
+        for body in bodies() {
+            for replace in [false, true] {
+                let case = format!("replacing ({replace}) or dropping an answer of {body:?}");
+                let recorder = Recorder::new();
+                let inner = Inner::new(Answer::ok(body.clone()));
+                let mut service = (self.make)(probe(&inner, &recorder));
+                ready(&mut service, &case);
+                let response = finish(service.call((self.request)()));
+                let response = response.expect("the service has no error");
+                if replace {
+                    let reworded = Reply::instead(response.into_body(), "in other words");
+                    let (seen, ended) = drain(reworded, usize::MAX);
+                    assert!(
+                        ended && seen.iter().any(|it| it.contains("in other words")),
+                        "{case}"
+                    );
+                } else {
+                    drop(response);
+                }
+                self.assert_settled(&case, &recorder);
+            }
+        }
+    }
+
+    /// An observer further in that panics wherever it can changes nothing.
+    fn bears_observers_that_panic(&self) {
+        for body in bodies() {
+            let case = format!("an observer that panics at an answer of {body:?}");
+            let expected = drain(body.clone(), usize::MAX).0;
+            let recorder = Recorder::clumsy();
+            let mut service = (self.make)(probe(&Inner::new(Answer::ok(body)), &recorder));
+            ready(&mut service, &case);
+            let response = finish(service.call((self.request)()));
+            let response = response.expect("the service has no error");
+            let passed = drain(response.into_body(), usize::MAX).0;
+            assert_eq!(passed, expected, "{case}: it was changed on the way");
+            self.assert_settled(&case, &recorder);
+        }
+    }
+
+    /// Nothing is held, and who was admitted further in has heard one end.
+    fn assert_settled(&self, case: &str, recorder: &Recorder) {
         assert!((self.settled)(), "after {case}, something is still held");
+        let (open, ends) = (recorder.open(), recorder.ends().len());
+        assert_eq!(open, 0, "after {case}, those inside have not heard the end");
+        assert_eq!(
+            ends,
+            recorder.admitted(),
+            "after {case}, those inside have not heard one end each"
+        );
     }
 }
 
@@ -244,9 +307,13 @@ fn bodies() -> Vec<Script> {
     ]
 }
 
-fn limited(inner: &Inner) -> ConcurrencyLimit<Inner> {
-    ConcurrencyLimit::new(inner.clone(), 1)
+fn probe(inner: &Inner, recorder: &Recorder) -> Probe {
+    let watched = GateLayer::new(recorder.clone()).layer(inner.clone());
+    ConcurrencyLimit::new(watched, 1)
 }
+
+/// The service that a layer is put around: one that is ready for one at a time, and hears how each answer ends.
+pub type Probe = ConcurrencyLimit<GateService<Inner, Recorder>>;
 
 /// The service must be ready at once: nothing else holds what it waits for.
 fn ready<S: Service<Request<Script>>>(service: &mut S, case: &str)

@@ -12,6 +12,8 @@ pub struct Recorder(Arc<Mutex<Record>>);
 
 #[derive(Debug, Default)]
 struct Record {
+    clumsy: bool,
+    admitted: usize,
     open: usize,
     heads: Vec<u16>,
     frames: usize,
@@ -23,6 +25,20 @@ impl Recorder {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A recorder whose observers panic wherever they can, once they have written down what they heard.
+    #[must_use]
+    pub fn clumsy() -> Self {
+        let recorder = Self::default();
+        recorder.with(|record| record.clumsy = true);
+        recorder
+    }
+
+    /// How many requests were admitted and not given up while that was still to be decided.
+    #[must_use]
+    pub fn admitted(&self) -> usize {
+        self.with(|record| record.admitted)
     }
 
     /// How many requests were admitted and have not ended.
@@ -49,6 +65,10 @@ impl Recorder {
         self.with(|record| record.ends.clone())
     }
 
+    fn stumble(&self) {
+        assert!(!self.with(|record| record.clumsy), "a scripted panic");
+    }
+
     fn with<T>(&self, read: impl FnOnce(&mut Record) -> T) -> T {
         read(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -59,7 +79,10 @@ impl Gate for Recorder {
     type Later = Never<Recording>;
 
     fn admit(&self, parts: request::Parts) -> Admission<Recording, Self::Later> {
-        self.with(|record| record.open += 1);
+        self.with(|record| {
+            record.admitted += 1;
+            record.open += 1;
+        });
         let recording = Recording {
             recorder: self.clone(),
             end: None,
@@ -79,14 +102,17 @@ impl Observer for Recording {
     fn answered(&mut self, head: &mut response::Parts) {
         let status = head.status.as_u16();
         self.recorder.with(|record| record.heads.push(status));
+        self.recorder.stumble();
     }
 
     fn frame(&mut self, _: &Frame<Bytes>) {
         self.recorder.with(|record| record.frames += 1);
+        self.recorder.stumble();
     }
 
     fn ended(mut self, outcome: Outcome) {
         self.end = Some(outcome);
+        self.recorder.stumble();
     }
 }
 
@@ -95,7 +121,10 @@ impl Drop for Recording {
     fn drop(&mut self) {
         self.recorder.with(|record| {
             record.open -= 1;
-            record.ends.extend(self.end);
+            match self.end {
+                Some(end) => record.ends.push(end),
+                None => record.admitted -= 1,
+            }
         });
     }
 }

@@ -1,14 +1,15 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use bytesize::ByteSize;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tollgate::{
+    auth::{ApiKeys, KeyDigest},
     core::fact::{Principal, Target},
     llm::{Dialect, Endpoint, EndpointError},
 };
 
-use super::expand;
+use super::{ConfigError, expand};
 
 /// Where and how to serve.
 #[derive(Debug, Deserialize)]
@@ -81,6 +82,23 @@ impl Key {
             roles: Vec::new(),
             models: None,
             is_fresh: true,
+        }
+    }
+
+    /// What is kept of it.
+    pub(crate) fn digest(&self) -> Result<KeyDigest, ConfigError> {
+        match (&self.key, &self.key_sha256) {
+            (Some(key), None) => Ok(ApiKeys::new().digest(key.expose_secret())),
+            (None, Some(digest)) => digest.parse().map_err(|_| {
+                ConfigError::Invalid(format!(
+                    "the key `{}` has a digest that is not SHA-256 in hex",
+                    self.id
+                ))
+            }),
+            _ => Err(ConfigError::Invalid(format!(
+                "the key `{}` needs either `key` or `key_sha256`",
+                self.id
+            ))),
         }
     }
 
@@ -248,7 +266,8 @@ pub(crate) struct Timeout {
 impl Default for Timeout {
     fn default() -> Self {
         Self {
-            first_byte: Duration::from_secs(120),
+            // A plain answer has its head when it is whole.
+            first_byte: Duration::from_secs(300),
             idle: Duration::from_secs(60),
             total: Duration::from_secs(600),
         }

@@ -65,7 +65,7 @@ impl Config {
         }
         let quota = &self.quota.default;
         let limit = |limit: Option<std::num::NonZeroU32>| {
-            limit.map_or("any number of".into(), |limit| limit.to_string())
+            limit.map_or("unlimited".into(), |limit| limit.to_string())
         };
         writeln!(
             text,
