@@ -18,9 +18,21 @@ use bytes::{Bytes, BytesMut};
 pub struct Gather {
     first: Bytes,
     rest: BytesMut,
+    expected: usize,
 }
 
 impl Gather {
+    /// Expects so many bytes, and makes room for them if there is more than one frame: for up to a mebibyte, since
+    /// what was promised may never come.
+    #[must_use]
+    pub fn expecting(bytes: u64) -> Self {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        Self {
+            expected: bytes.min(MOST_EXPECTED),
+            ..Self::default()
+        }
+    }
+
     /// Adds a frame.
     pub fn push(&mut self, frame: Bytes) {
         if self.is_empty() {
@@ -29,7 +41,8 @@ impl Gather {
         }
         if self.rest.is_empty() {
             let first = mem::take(&mut self.first);
-            self.rest.reserve(first.len() + frame.len());
+            let room = first.len() + frame.len();
+            self.rest.reserve(room.max(self.expected));
             self.rest.extend_from_slice(&first);
         }
         self.rest.extend_from_slice(&frame);
@@ -57,3 +70,5 @@ impl Gather {
         }
     }
 }
+
+const MOST_EXPECTED: usize = 1 << 20;

@@ -59,9 +59,9 @@ where
         } else {
             let clone = self.inner.clone();
             State::Reading {
+                gathered: Gather::expecting(body.size_hint().lower()),
                 body,
                 call: Some((mem::replace(&mut self.inner, clone), parts)),
-                gathered: Gather::default(),
                 dawdled: None,
             }
         };

@@ -192,7 +192,7 @@ enum Unread {
 
 /// Reads a plain answer.
 async fn whole(mut body: Incoming, limit: usize) -> Result<Bytes, Unread> {
-    let mut gathered = Gather::default();
+    let mut gathered = Gather::expecting(body.size_hint().lower());
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| Unread::Cut)?.into_data() else {
             continue; // trailers
