@@ -1,10 +1,6 @@
 //! What balancing costs over the service behind it: `cargo bench -p tollgate-balance`.
 
-use std::{
-    convert::Infallible,
-    pin::pin,
-    task::{Context, Poll, Waker},
-};
+use std::convert::Infallible;
 
 use bytes::Bytes;
 use divan::Bencher;
@@ -12,7 +8,7 @@ use http::{Request, Response};
 use http_body::Body;
 use http_body_util::Full;
 use tollgate_balance::BalanceLayer;
-use tollgate_core::{Trail, fact::Target};
+use tollgate_core::{Trail, fact::Target, testing::drive};
 use tower::{Layer, Service, service_fn};
 
 fn main() {
@@ -39,19 +35,11 @@ fn bare()
 fn measure<S, B>(bencher: Bencher<'_, '_>, mut service: S)
 where
     S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible>,
-    B: Body<Data = Bytes>,
+    B: Body<Data = Bytes, Error: std::fmt::Debug>,
 {
-    bencher.with_inputs(request).bench_local_values(|request| {
-        let mut cx = Context::from_waker(Waker::noop());
-        let _ = service.poll_ready(&mut cx);
-        let Poll::Ready(Ok(response)) = pin!(service.call(request)).poll(&mut cx) else {
-            unreachable!("the service answers at once")
-        };
-        let mut body = pin!(response.into_body());
-        while !body.is_end_stream() {
-            let _ = divan::black_box(body.as_mut().poll_frame(&mut cx));
-        }
-    });
+    bencher
+        .with_inputs(request)
+        .bench_local_values(|request| drive(&mut service, request));
 }
 
 #[divan::bench]

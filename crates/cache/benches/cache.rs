@@ -3,18 +3,17 @@
 use std::{
     convert::Infallible,
     future::{Ready, ready},
-    pin::pin,
     sync::atomic::{AtomicU64, Ordering},
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
-use divan::{Bencher, black_box};
+use divan::Bencher;
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::Full;
 use tollgate_cache::{CacheLayer, CachePolicy};
-use tollgate_core::Payload;
+use tollgate_core::{Payload, testing::drive};
 use tower::{Layer, Service};
 
 fn main() {
@@ -47,10 +46,10 @@ fn digest(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn hit(bencher: Bencher<'_, '_>) {
     let service = CacheLayer::new(CachePolicy::new()).layer(Inner);
-    run(&mut service.clone(), request_of(0));
+    drive(&mut service.clone(), request_of(0));
     bencher
         .with_inputs(|| request_of(0))
-        .bench_values(|request| run(&mut service.clone(), request));
+        .bench_values(|request| drive(&mut service.clone(), request));
 }
 
 /// Each request is another one, and each answer is kept; the store is full, so that one goes for each that comes.
@@ -65,26 +64,11 @@ fn miss_and_insert(bencher: Bencher<'_, '_>) {
 fn measure<S, B>(bencher: Bencher<'_, '_>, service: S)
 where
     S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible> + Clone + Sync,
-    B: Body<Data = Bytes>,
+    B: Body<Data = Bytes, Error: std::fmt::Debug>,
 {
     bencher
         .with_inputs(request)
-        .bench_values(|request| run(&mut service.clone(), request));
-}
-
-fn run<S, B>(service: &mut S, request: Request<Full<Bytes>>)
-where
-    S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible>,
-    B: Body<Data = Bytes>,
-{
-    let mut cx = Context::from_waker(Waker::noop());
-    let Poll::Ready(Ok(response)) = pin!(service.call(black_box(request))).poll(&mut cx) else {
-        unreachable!("the service answers at once");
-    };
-    let mut body = pin!(response.into_body());
-    while !body.is_end_stream() {
-        black_box(body.as_mut().poll_frame(&mut cx).is_ready());
-    }
+        .bench_values(|request| drive(&mut service.clone(), request));
 }
 
 fn request() -> Request<Full<Bytes>> {

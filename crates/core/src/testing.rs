@@ -21,12 +21,14 @@
 
 mod answer;
 mod contract;
+mod drive;
 mod inner;
 mod recorder;
 
 pub use self::{
     answer::{Answer, Fault, Script, Step},
     contract::{Contract, Probe},
+    drive::drive,
     inner::Inner,
     recorder::{Recorder, Recording},
 };

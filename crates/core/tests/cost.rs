@@ -2,19 +2,20 @@
 
 use std::{
     convert::Infallible,
-    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body::Body;
 use http_body_util::Full;
-use tollgate_core::{GateLayer, gate_fn, testing::Recorder};
+use tollgate_core::{
+    GateLayer, gate_fn,
+    testing::{Recorder, drive},
+};
 use tower::{Layer, Service};
 
 /// Counts how often it is cloned.
@@ -41,23 +42,6 @@ impl Service<Request<Full<Bytes>>> for Counted {
     }
 }
 
-/// Drives a request through to the end of its body, without a runtime.
-fn run<S, B>(service: &mut S, request: Request<Full<Bytes>>)
-where
-    S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible>,
-    B: Body<Data = Bytes>,
-{
-    let mut cx = Context::from_waker(Waker::noop());
-    assert!(service.poll_ready(&mut cx).is_ready());
-    let Poll::Ready(Ok(response)) = pin!(service.call(request)).poll(&mut cx) else {
-        panic!("the service answers at once");
-    };
-    let mut body = pin!(response.into_body());
-    while !body.is_end_stream() {
-        assert!(body.as_mut().poll_frame(&mut cx).is_ready());
-    }
-}
-
 #[test]
 fn six_gates_allocate_nothing_and_clone_no_service() {
     let clones = Arc::new(AtomicUsize::new(0));
@@ -79,10 +63,10 @@ fn six_gates_allocate_nothing_and_clone_no_service() {
             Request::post("/v1/chat/completions").header("content-type", "application/json");
         request.body(body).unwrap()
     };
-    run(&mut service, request()); // Whatever is made on first use has been made.
+    drive(&mut service, request()); // Whatever is made on first use has been made.
     let prepared = request();
 
-    let allocated = allocation_counter::measure(|| run(&mut service, prepared));
+    let allocated = allocation_counter::measure(|| drop(drive(&mut service, prepared)));
 
     assert_eq!((allocated.count_total, allocated.bytes_total), (0, 0));
     assert_eq!(clones.load(Ordering::SeqCst), 0);
@@ -95,7 +79,7 @@ fn the_counting_allocator_would_notice() {
     let mut service = GateLayer::new(recorder).layer(Counted(Arc::default()));
     let request = Request::new(Full::default());
 
-    let allocated = allocation_counter::measure(|| run(&mut service, request));
+    let allocated = allocation_counter::measure(|| drop(drive(&mut service, request)));
 
     assert!(allocated.count_total > 0);
 }

@@ -3,12 +3,11 @@
 use std::{
     convert::Infallible,
     future::{Ready, ready},
-    pin::pin,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
-use divan::{Bencher, black_box};
+use divan::Bencher;
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::Full;
@@ -17,6 +16,7 @@ use tollgate_core::{
     GateLayer, Rejection, Trail,
     fact::{Attempt, CacheStatus, Call, Cost, Operation, Target, Usage},
     gate_fn,
+    testing::drive,
 };
 use tollgate_observe::{ObserveLayer, RequestIdLayer};
 use tower::{Layer, Service};
@@ -66,9 +66,11 @@ fn observe_in_a_span(bencher: Bencher<'_, '_>) {
     });
 }
 
-fn model()
--> impl Service<Request<Full<Bytes>>, Response = Response<impl Body<Data = Bytes>>, Error = Infallible>
-+ Clone
+fn model() -> impl Service<
+    Request<Full<Bytes>>,
+    Response = Response<impl Body<Data = Bytes, Error: std::fmt::Debug>>,
+    Error = Infallible,
+> + Clone
 + Sync {
     let (call, target) = (Call::new(Operation::Chat, "fast"), Target::new("openai"));
     let facts = gate_fn(move |parts| {
@@ -96,36 +98,21 @@ fn model()
 fn measure_recorded<S, B>(bencher: Bencher<'_, '_>, service: S)
 where
     S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible> + Clone + Sync,
-    B: Body<Data = Bytes>,
+    B: Body<Data = Bytes, Error: std::fmt::Debug>,
 {
     let recorder = DebuggingRecorder::new();
-    metrics::with_local_recorder(&recorder, || run(&mut service.clone(), request()));
+    metrics::with_local_recorder(&recorder, || drive(&mut service.clone(), request()));
     measure(bencher, service);
 }
 
 fn measure<S, B>(bencher: Bencher<'_, '_>, service: S)
 where
     S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible> + Clone + Sync,
-    B: Body<Data = Bytes>,
+    B: Body<Data = Bytes, Error: std::fmt::Debug>,
 {
     bencher
         .with_inputs(request)
-        .bench_values(|request| run(&mut service.clone(), request));
-}
-
-fn run<S, B>(service: &mut S, request: Request<Full<Bytes>>)
-where
-    S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible>,
-    B: Body<Data = Bytes>,
-{
-    let mut cx = Context::from_waker(Waker::noop());
-    let Poll::Ready(Ok(response)) = pin!(service.call(black_box(request))).poll(&mut cx) else {
-        unreachable!("the service answers at once");
-    };
-    let mut body = pin!(response.into_body());
-    while !body.is_end_stream() {
-        black_box(body.as_mut().poll_frame(&mut cx).is_ready());
-    }
+        .bench_values(|request| drive(&mut service.clone(), request));
 }
 
 fn request() -> Request<Full<Bytes>> {

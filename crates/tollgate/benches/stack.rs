@@ -3,9 +3,7 @@
 
 use std::{
     convert::Infallible,
-    pin::pin,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
-    task::{Context, Poll, Waker},
 };
 
 use bytes::Bytes;
@@ -22,6 +20,7 @@ use tollgate::{
     core::{
         PayloadLayer, TimeoutLayer,
         fact::{Principal, Target},
+        testing::drive,
     },
     llm::{InspectLayer, RenderLayer},
     observe::{ObserveLayer, RequestIdLayer},
@@ -71,24 +70,16 @@ fn bare()
 fn measure<S, B>(bencher: Bencher<'_, '_>, mut service: S)
 where
     S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible>,
-    B: Body<Data = Bytes>,
+    B: Body<Data = Bytes, Error: std::fmt::Debug>,
 {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build();
     let runtime = runtime.expect("a runtime without I/O can be built");
     let _guard = runtime.enter();
-    bencher.with_inputs(request).bench_local_values(|request| {
-        let mut cx = Context::from_waker(Waker::noop());
-        let _ = service.poll_ready(&mut cx);
-        let Poll::Ready(Ok(response)) = pin!(service.call(request)).poll(&mut cx) else {
-            unreachable!("the service answers at once")
-        };
-        let mut body = pin!(response.into_body());
-        while !body.is_end_stream() {
-            let _ = divan::black_box(body.as_mut().poll_frame(&mut cx));
-        }
-    });
+    bencher
+        .with_inputs(request)
+        .bench_local_values(|request| drive(&mut service, request));
 }
 
 fn auth() -> AuthLayer<ApiKeys> {
