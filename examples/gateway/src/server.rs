@@ -162,6 +162,13 @@ impl Server {
         // Those that are cut off now are recorded as cancelled, before the log is closed.
         connections.shutdown().await;
         let log = self.log;
+        // Streams of HTTP/2 are tasks of their own, and take a moment to hear that their connection is gone.
+        let recorded = async {
+            while log.pending() > 0 {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let _ = timeout(Duration::from_secs(1), recorded).await;
         tokio::task::spawn_blocking(move || log.close()).await??;
         Ok(())
     }
