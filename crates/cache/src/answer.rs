@@ -1,7 +1,7 @@
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, header::AGE};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header::AGE};
 use tokio::time::Instant;
 use tollgate_core::{Reply, fact::CacheStatus};
 
@@ -12,8 +12,11 @@ use crate::{STATUS, key::Key};
 pub(crate) struct Answer(Arc<Kept>);
 
 struct Kept {
-    headers: HeaderMap,
-    body: Bytes,
+    headers: Box<[(HeaderName, Range<usize>)]>,
+    /// The headers' values, then the body: in one piece, a copy of its own. What came over a connection is a part of its
+    /// read buffer, which would be kept alive; and many small pieces cost more to forget than to keep.
+    bytes: Bytes,
+    body: usize,
     fresh: Freshness,
     stored: Instant,
 }
@@ -26,10 +29,28 @@ pub(crate) struct Freshness {
 }
 
 impl Answer {
-    pub(crate) fn new(headers: HeaderMap, body: Bytes, fresh: Freshness, stored: Instant) -> Self {
+    pub(crate) fn new<'a>(
+        headers: &HeaderMap,
+        body: impl Iterator<Item = &'a [u8]> + Clone,
+        fresh: Freshness,
+        stored: Instant,
+    ) -> Self {
+        let head: usize = headers.values().map(HeaderValue::len).sum();
+        let length: usize = body.clone().map(<[u8]>::len).sum();
+        let mut bytes = Vec::with_capacity(head + length);
+        let place = |(name, value): (&HeaderName, &HeaderValue)| {
+            let start = bytes.len();
+            bytes.extend_from_slice(value.as_bytes());
+            (name.clone(), start..bytes.len())
+        };
+        let headers = headers.iter().map(place).collect();
+        for piece in body {
+            bytes.extend_from_slice(piece);
+        }
         Self(Arc::new(Kept {
             headers,
-            body,
+            bytes: Bytes::from(bytes),
+            body: head,
             fresh,
             stored,
         }))
@@ -44,9 +65,16 @@ impl Answer {
     }
 
     pub(crate) fn replay<B>(&self, age: Duration) -> Response<Reply<B>> {
-        let mut response = Response::new(Reply::full(self.0.body.clone()));
+        let kept = &*self.0;
+        let mut response = Response::new(Reply::full(kept.bytes.slice(kept.body..)));
         let headers = response.headers_mut();
-        headers.clone_from(&self.0.headers);
+        headers.reserve(kept.headers.len() + 2);
+        for (name, place) in &kept.headers {
+            // It was a value when it was kept, so it still is.
+            if let Ok(value) = HeaderValue::from_maybe_shared(kept.bytes.slice(place.clone())) {
+                headers.append(name.clone(), value);
+            }
+        }
         headers.insert(AGE, HeaderValue::from(age.as_secs()));
         headers.insert(STATUS, HeaderValue::from_static(CacheStatus::Hit.as_str()));
         response
@@ -54,16 +82,12 @@ impl Answer {
 
     /// What it takes to keep it, in bytes.
     pub(crate) fn weight(&self) -> u32 {
-        let fields = self.0.headers.iter();
-        let head: usize = fields
-            .map(|(name, value)| name.as_str().len() + value.len() + FIELD)
-            .sum();
-        let bytes = Key::LENGTH + head + self.0.body.len() + ENTRY;
+        let bytes = Key::LENGTH + self.0.bytes.len() + self.0.headers.len() * FIELD + ENTRY;
         u32::try_from(bytes).unwrap_or(u32::MAX)
     }
 }
 
-/// A field's bucket and index in a `HeaderMap`, spare room included.
-const FIELD: usize = 150;
-/// The map, the counts, and what the store itself needs for an entry.
+/// A field's name and place; a name of one's own has a piece of memory of its own.
+const FIELD: usize = 100;
+/// The counts, and what the store itself needs for an entry.
 const ENTRY: usize = 400;

@@ -82,25 +82,21 @@ impl Recording {
     }
 
     /// The body has ended well.
-    pub(crate) fn keep(mut self) {
+    pub(crate) fn keep(self) {
         let complete = self
             .declared
             .is_none_or(|length| length == self.length as u64);
         if !complete || has_failed(&self.slot.trail) {
             return;
         }
-        self.join();
-        let body = Bytes::from(self.joined.into_boxed_slice());
-        let answer = Answer::new(self.headers, body, self.fresh, Instant::now());
+        let frames = self.frames.iter().map(Bytes::as_ref);
+        let body = std::iter::once(&*self.joined).chain(frames);
+        let answer = Answer::new(&self.headers, body, self.fresh, Instant::now());
         self.slot.store.put(self.slot.key, answer);
     }
 
-    /// A frame may be a small piece of a large buffer, which it keeps alive: what is kept is always a copy.
+    /// Many tiny frames take far more than their bytes.
     fn join(&mut self) {
-        if self.joined.is_empty() {
-            self.joined
-                .reserve_exact(self.frames.iter().map(Bytes::len).sum());
-        }
         for frame in self.frames.drain(..) {
             self.joined.extend_from_slice(&frame);
         }

@@ -74,19 +74,13 @@ pub(crate) fn kept(headers: &HeaderMap) -> HeaderMap {
     let mut kept = HeaderMap::with_capacity(headers.len() + 2);
     for (name, value) in headers {
         if !belongs_to_one_exchange(name) {
-            kept.append(name, copied(value));
+            kept.append(name, value.clone());
         }
     }
     for name in headers.get_all(CONNECTION).iter().flat_map(names) {
         kept.remove(&name);
     }
     kept
-}
-
-/// A value that came over a connection is a piece of its read buffer, which a clone would keep alive.
-fn copied(value: &HeaderValue) -> HeaderValue {
-    let copy = HeaderValue::from_bytes(value.as_bytes());
-    copy.unwrap_or_else(|_| value.clone())
 }
 
 /// Whether an answer failed in a way that only those who wrote to the trail know, such as by an error event in an
