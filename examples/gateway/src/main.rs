@@ -113,7 +113,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     line
 }
 
-/// Measured: a quarter less CPU a request than with the C library's, which returns memory and asks for it again.
+/// The C library's returns memory and asks for it again, at a quarter more CPU a request (`BENCHMARKS.md`).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
