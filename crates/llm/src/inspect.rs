@@ -9,7 +9,7 @@ use tollgate_core::{
 };
 use tower_layer::Layer;
 
-use crate::{Dialect, openai::Peek};
+use crate::{dialect::Api, openai::Peek};
 
 /// Tells from a request's path and [`Payload`] what is asked of a model, and leaves it as a [`Call`] in the extensions
 /// and the trail.
@@ -67,10 +67,8 @@ impl Gate for Inspect {
 }
 
 fn call(parts: &Parts) -> Result<(Call, Option<Peek>), Rejection> {
-    let path = parts.uri.path();
-    let (method, operation) = Dialect::of(path)
-        .and_then(|dialect| dialect.operation(path))
-        .ok_or_else(unknown_path)?;
+    let api = Api::of(parts).ok_or_else(unknown_path)?;
+    let (method, operation) = (api.method(), api.operation());
     if parts.method != method {
         let allow = HeaderValue::try_from(method.as_str()).map_err(|_| unknown_path())?;
         return Err(wrong_method().with_header(ALLOW, allow));

@@ -1,8 +1,21 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "upstream")]
+mod anthropic;
+#[cfg(feature = "upstream")]
+#[allow(dead_code, unused_imports)]
+mod canon;
 mod catalog;
 mod dialect;
+#[cfg(feature = "upstream")]
+mod gemini;
+#[cfg(feature = "upstream")]
+#[allow(dead_code, unused_imports)]
+mod halves;
 mod inspect;
+#[cfg(feature = "upstream")]
+#[allow(dead_code, unused_imports)]
+mod json;
 #[cfg(feature = "upstream")]
 mod meter;
 // Only what sends requests changes their bodies.

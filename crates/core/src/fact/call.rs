@@ -43,6 +43,8 @@ pub enum Operation {
     TextCompletion,
     /// Texts are turned into vectors.
     Embeddings,
+    /// It is counted how long a conversation is.
+    CountTokens,
     /// Models are listed.
     Models,
 }
@@ -55,6 +57,7 @@ impl Operation {
             Self::Chat => "chat",
             Self::TextCompletion => "text_completion",
             Self::Embeddings => "embeddings",
+            Self::CountTokens => "count_tokens",
             Self::Models => "models",
         }
     }
