@@ -9,7 +9,7 @@ use tollgate_core::{
 };
 use tower_layer::Layer;
 
-use crate::{dialect::Api, openai::Peek};
+use crate::{dialect::Api, peek::Peek};
 
 /// Tells from a request's path and [`Payload`] what is asked of a model, and leaves it as a [`Call`] in the extensions
 /// and the trail.
@@ -80,7 +80,7 @@ fn call(parts: &Parts) -> Result<(Call, Option<Peek>), Rejection> {
         return Err(wrong_type());
     }
     let payload = parts.extensions.get::<Payload>().ok_or_else(no_payload)?;
-    let (call, peek) = Peek::at(operation, payload.bytes())?;
+    let (call, peek) = Peek::at(api, &parts.uri, payload.bytes())?;
     Ok((call, Some(peek)))
 }
 

@@ -21,6 +21,7 @@ mod meter;
 // Only what sends requests changes their bodies.
 #[cfg_attr(not(feature = "upstream"), allow(dead_code))]
 mod openai;
+mod peek;
 mod render;
 #[cfg(feature = "simulated")]
 pub mod simulated;

@@ -1,13 +1,9 @@
 //! OpenAI's dialect: what is read, what is changed, and how errors look.
 
 mod error;
-mod peek;
 #[cfg(feature = "upstream")]
 mod usage;
 
+pub(crate) use self::error::{error_event, error_json, rate_headers};
 #[cfg(feature = "upstream")]
 pub(crate) use self::usage::{Answer, Chunk};
-pub(crate) use self::{
-    error::{error_event, error_json, rate_headers},
-    peek::Peek,
-};

@@ -15,6 +15,8 @@ pub struct Call {
     pub max_output_tokens: Option<u64>,
     /// How many answers are asked for.
     pub choices: u32,
+    /// Whether the provider keeps what the call leaves behind, so that later calls must go to the same place.
+    pub stateful: bool,
     /// What a target must be able to do.
     pub abilities: Abilities,
 }
@@ -28,6 +30,7 @@ impl Call {
             stream: false,
             max_output_tokens: None,
             choices: 1,
+            stateful: false,
             abilities: Abilities::default(),
         }
     }

@@ -15,10 +15,7 @@ use tollgate_core::{
 };
 
 use super::{Endpoint, HttpClient, UpstreamBody, body::Sent, events::Events, headers};
-use crate::{
-    meter::Meter,
-    openai::{Answer, Peek},
-};
+use crate::{dialect::Api, meter::Meter, openai::Answer, peek::Peek};
 
 /// One request on its way to an endpoint.
 pub(super) struct Sending {
@@ -167,17 +164,14 @@ impl Sending {
 /// whether the option was set. Without those outside who read and inspect it, the body goes on as it is.
 fn rewrite(endpoint: &Endpoint, parts: &Parts, body: Full<Bytes>) -> (Full<Bytes>, bool) {
     let extensions = &parts.extensions;
-    let (Some(payload), Some(call), Some(target)) = (
-        extensions.get::<Payload>(),
-        extensions.get::<Call>(),
-        extensions.get::<Target>(),
-    ) else {
+    let (Some(payload), Some(target)) = (extensions.get::<Payload>(), extensions.get::<Target>())
+    else {
         return (body, false);
     };
     // A layer in between may have changed the body since it was inspected.
     let seen = extensions.get::<Peek>();
     let seen = seen.filter(|peek| peek.is_of(payload.bytes())).cloned();
-    let look = || Peek::at(call.operation, payload.bytes()).ok();
+    let look = || Api::of(parts).and_then(|api| Peek::at(api, &parts.uri, payload.bytes()).ok());
     let Some(peek) = seen.or_else(|| look().map(|(_, peek)| peek)) else {
         return (body, false);
     };

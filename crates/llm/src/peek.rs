@@ -1,19 +1,29 @@
+mod fields;
+
 use std::{borrow::Cow, ops::Range};
 
 use bytes::{Bytes, BytesMut};
-use http::StatusCode;
+use http::{StatusCode, Uri};
+use memchr::memmem;
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, value::RawValue};
 use tollgate_core::{
     Rejection,
-    fact::{Abilities, Call, Operation},
+    fact::{Abilities, Call},
 };
 
-/// Where in a body the parts stand that may have to be changed, so that the rest goes on byte for byte.
+use self::fields::Fields;
+use crate::dialect::{Api, model_in};
+
+/// What is asked, and where in a body the parts stand that may have to be changed, so that the rest goes on byte for
+/// byte.
 #[derive(Clone, Debug)]
 pub(crate) struct Peek {
+    api: Api,
     body: Bytes,
-    model: Range<usize>,
+    /// Nothing if the model's name stands in the path.
+    model: Option<Range<usize>>,
     /// What sets `stream_options.include_usage`, if there is a stream and it is not set.
     usage: Option<Edit>,
 }
@@ -23,44 +33,49 @@ type Edit = (Range<usize>, &'static str);
 
 impl Peek {
     /// Reads the few fields that matter, in one pass and without a copy.
-    pub(crate) fn at(operation: Operation, body: &Bytes) -> Result<(Call, Self), Rejection> {
+    pub(crate) fn at(api: Api, uri: &Uri, body: &Bytes) -> Result<(Call, Self), Rejection> {
         let fields: Fields<'_> = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
         if body.trim_ascii_start().first() != Some(&b'{') {
             return Err(no_object()); // Serde would also take an array, for the fields in their order.
         }
-        let raw_model = fields.model.ok_or_else(no_model)?;
-        let model: Cow<'_, str> = string(raw_model).ok_or_else(no_model)?;
+        let (model, at) = if api.names_model_in_path() {
+            (model_of_path(uri.path())?, None)
+        } else {
+            let raw = fields.model.ok_or_else(no_model)?;
+            (string(raw).ok_or_else(no_model)?, Some(span(body, raw)))
+        };
         if model.is_empty() {
             return Err(no_model());
         }
-        let mut call = Call::new(operation, &*model);
-        call.stream = flag(fields.stream).unwrap_or_default();
-        call.max_output_tokens = [fields.max_completion_tokens, fields.max_tokens]
-            .into_iter()
-            .find_map(|limit| serde_json::from_str(limit?.get()).ok());
-        // How many are asked for matters to what it may cost; what is absurd is the provider's to refuse.
-        let choices = fields
-            .n
-            .and_then(|n| serde_json::from_str::<u64>(n.get()).ok());
-        call.choices = choices.map_or(1, |n| u32::try_from(n).unwrap_or(u32::MAX));
-        call.abilities = Abilities {
-            tools: fields
-                .tools
-                .is_some_and(|tools| tools.get().starts_with('{') || tools.get().len() > 2),
-            images: false,
-            json_schema: fields
-                .response_format
-                .is_some_and(|format| format.get().contains("json_schema")),
+        let mut call = Call::new(api.operation(), &*model);
+        call.stream = match api {
+            Api::StreamGenerate { .. } => true,
+            Api::Chat | Api::Completions | Api::Responses | Api::Messages => fields.streams(),
+            _ => false,
         };
-        let streams = call.stream && operation != Operation::Embeddings;
+        call.max_output_tokens = fields.max_output(api);
+        call.choices = fields.choices(api);
+        call.abilities = Abilities {
+            tools: fields.has_tools(),
+            images: has_images(api, body),
+            json_schema: fields.has_schema(),
+        };
+        call.stateful = api == Api::Responses && fields.is_stateful();
+        let asks_usage = matches!(api, Api::Chat | Api::Completions) && call.stream;
         let peek = Self {
-            model: span(body, raw_model),
-            usage: streams
+            api,
+            model: at,
+            usage: asks_usage
                 .then(|| usage_edit(fields.stream_options, body))
                 .flatten(),
             body: body.clone(),
         };
         Ok((call, peek))
+    }
+
+    /// What is asked.
+    pub(crate) const fn api(&self) -> Api {
+        self.api
     }
 
     /// Whether this is what was seen of these bytes. It is not, once a layer in between has replaced them.
@@ -72,13 +87,16 @@ impl Peek {
     /// Says whether it was set, so that the extra chunk can be kept from a client that did not ask for it.
     pub(crate) fn rewrite(&self, model: &str, want_usage: bool) -> (Bytes, bool) {
         let mut edits: Vec<(Range<usize>, Cow<'_, str>)> = Vec::new();
-        let name = Value::from(model).to_string();
-        if !model.is_empty() && self.body.get(self.model.clone()) != Some(name.as_bytes()) {
-            edits.push((self.model.clone(), name.into()));
+        if let Some(at) = self.model.clone().filter(|_| !model.is_empty()) {
+            let name = Value::from(model).to_string();
+            if self.body.get(at.clone()) != Some(name.as_bytes()) {
+                edits.push((at, name.into()));
+            }
         }
         let wanted = self.usage.clone().filter(|_| want_usage);
         let added = wanted.is_some();
         edits.extend(wanted.map(|(at, text)| (at, text.into())));
+        edits.extend(carried(&self.body).map(|at| (at, "".into())));
         if edits.is_empty() {
             return (self.body.clone(), added);
         }
@@ -87,12 +105,45 @@ impl Peek {
         let mut body = BytesMut::with_capacity(self.body.len() + grown);
         let mut from = 0;
         for (at, text) in edits {
+            if at.start < from {
+                continue; // A model's name that looks like what an id carries.
+            }
             body.extend_from_slice(&self.body[from..at.start]);
             body.extend_from_slice(text.as_bytes());
             from = at.end;
         }
         body.extend_from_slice(&self.body[from..]);
         (body.freeze(), added)
+    }
+}
+
+/// What tool calls' ids carry from a turn that another provider served; for this one they are too long.
+fn carried(body: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    memmem::find_iter(body, MARK).map(|start| {
+        let rest = body[start + MARK.len()..].iter();
+        let length = rest.take_while(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(byte));
+        start..start + MARK.len() + length.count()
+    })
+}
+
+/// Between a tool call's id and what it carries.
+const MARK: &[u8] = b"__tollgate__";
+
+fn model_of_path(path: &str) -> Result<Cow<'_, str>, Rejection> {
+    let name = model_in(path).map(|at| percent_decode_str(&path[at]));
+    name.and_then(|name| name.decode_utf8().ok())
+        .ok_or_else(no_model)
+}
+
+/// Whether images are sent, by the words that stand around them. Within a text their quotes would be escaped.
+fn has_images(api: Api, body: &[u8]) -> bool {
+    let has = |word: &str| memmem::find(body, word.as_bytes()).is_some();
+    match api {
+        Api::Chat => has(r#""image_url""#),
+        Api::Responses => has(r#""input_image""#),
+        Api::Messages => has(r#""image""#) && has(r#""source""#),
+        Api::Generate | Api::StreamGenerate { .. } => has(r#""image/"#),
+        _ => false,
     }
 }
 
@@ -122,27 +173,6 @@ fn usage_edit(options: Option<&RawValue>, body: &Bytes) -> Option<Edit> {
     }
 }
 
-/// The fields that matter. A field that stands there twice is an error: what is inspected is what is forwarded.
-#[derive(Deserialize)]
-struct Fields<'a> {
-    #[serde(borrow)]
-    model: Option<&'a RawValue>,
-    #[serde(borrow)]
-    stream: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "also_null")]
-    stream_options: Option<&'a RawValue>,
-    #[serde(borrow)]
-    max_tokens: Option<&'a RawValue>,
-    #[serde(borrow)]
-    max_completion_tokens: Option<&'a RawValue>,
-    #[serde(borrow)]
-    n: Option<&'a RawValue>,
-    #[serde(borrow)]
-    tools: Option<&'a RawValue>,
-    #[serde(borrow)]
-    response_format: Option<&'a RawValue>,
-}
-
 #[derive(Deserialize)]
 struct Options<'a> {
     #[serde(borrow, default, deserialize_with = "also_null")]
@@ -163,14 +193,6 @@ fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
         return serde_json::from_str(text).ok().map(Cow::Owned);
     }
     Some(Cow::Borrowed(plain))
-}
-
-fn flag(raw: Option<&RawValue>) -> Option<bool> {
-    match raw?.get() {
-        "true" => Some(true),
-        "false" => Some(false),
-        _ => None,
-    }
 }
 
 /// Where a borrowed part of the body stands in it.
@@ -209,13 +231,18 @@ fn no_model() -> Rejection {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use tollgate_core::fact::Operation;
+    use http::Uri;
 
     use super::Peek;
+    use crate::dialect::Api;
+
+    fn uri() -> Uri {
+        Uri::from_static("/v1/chat/completions")
+    }
 
     fn rewritten(body: &str, model: &str) -> (String, bool) {
         let body = Bytes::from(body.to_owned());
-        let (_, peek) = Peek::at(Operation::Chat, &body).unwrap();
+        let (_, peek) = Peek::at(Api::Chat, &uri(), &body).unwrap();
         let (body, added) = peek.rewrite(model, true);
         (String::from_utf8(body.to_vec()).unwrap(), added)
     }
@@ -305,7 +332,7 @@ mod tests {
                 "stream":true,"tools":[{}],"messages":[{"content":"\ud83c"}],"temperature":1e999}"#,
         );
 
-        let (call, _) = Peek::at(Operation::Chat, &body).unwrap();
+        let (call, _) = Peek::at(Api::Chat, &uri(), &body).unwrap();
 
         assert_eq!(&*call.model, "gpt-4o");
         assert_eq!(
@@ -339,7 +366,7 @@ mod tests {
             (r#"{"Model":"m"}"#, "missing_required_parameter"),
             (r#"{"model":"\ud83c"}"#, "missing_required_parameter"),
         ] {
-            let refused = Peek::at(Operation::Chat, &Bytes::from(body)).unwrap_err();
+            let refused = Peek::at(Api::Chat, &uri(), &Bytes::from(body)).unwrap_err();
             assert_eq!(refused.code(), code, "{body}");
         }
     }
