@@ -1,8 +1,10 @@
 mod body;
+mod client;
 mod endpoint;
 mod events;
 mod headers;
 mod send;
+mod transport;
 
 use std::{
     collections::HashMap,
@@ -12,24 +14,21 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper_rustls::HttpsConnector;
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
-};
 use tollgate_core::{Rejection, Reply, Wire, fact::Target};
 use tower_service::Service;
 
-use self::{body::Sent, send::Sending};
 pub use self::{
     body::{StreamError, UpstreamBody},
     endpoint::{Endpoint, EndpointError},
+};
+use self::{
+    client::{Clients, HttpClient},
+    send::Sending,
 };
 
 /// Sends requests to the endpoint of their [`Target`], and meters what comes back: the innermost service of a stack.
@@ -48,36 +47,27 @@ pub use self::{
 #[derive(Clone)]
 pub struct Upstream {
     // Behind one pointer: a service is cloned for each request, and this one for each attempt too.
-    shared: Arc<Shared>,
+    destinations: Arc<HashMap<Arc<str>, Arc<Destination>>>,
     max_answer: usize,
 }
 
-struct Shared {
-    endpoints: HashMap<Arc<str>, Endpoint>,
+/// An endpoint, and the client that reaches it.
+struct Destination {
+    endpoint: Endpoint,
     client: HttpClient,
 }
 
-pub(crate) type HttpClient = Client<HttpsConnector<HttpConnector>, Sent>;
-
 impl Upstream {
-    /// Reaches these endpoints, over HTTP/1.1 and pooled connections.
+    /// Reaches these endpoints, over pooled connections. Those that are reached in the same way share a pool.
     pub fn new(endpoints: impl IntoIterator<Item = Endpoint>) -> Self {
-        Self::with_versions(endpoints, false)
-    }
-
-    /// Reaches these endpoints, by HTTP/2 where TLS negotiates it. Requests to one endpoint then share a connection,
-    /// and wait for each other beyond the number of streams that it allows.
-    pub fn with_http2(endpoints: impl IntoIterator<Item = Endpoint>) -> Self {
-        Self::with_versions(endpoints, true)
-    }
-
-    fn with_versions(endpoints: impl IntoIterator<Item = Endpoint>, http2: bool) -> Self {
-        let endpoints = endpoints.into_iter();
+        let mut clients = Clients::default();
+        let destinations = endpoints.into_iter().map(|endpoint| {
+            let client = clients.client(endpoint.transport());
+            let name = Arc::clone(endpoint.name());
+            (name, Arc::new(Destination { endpoint, client }))
+        });
         Self {
-            shared: Arc::new(Shared {
-                endpoints: endpoints.map(|it| (Arc::clone(it.name()), it)).collect(),
-                client: client(http2),
-            }),
+            destinations: Arc::new(destinations.collect()),
             max_answer: 32 << 20,
         }
     }
@@ -102,15 +92,15 @@ impl Service<Request<Full<Bytes>>> for Upstream {
     fn call(&mut self, request: Request<Full<Bytes>>) -> UpstreamFuture {
         let (parts, body) = request.into_parts();
         let wire = Wire::of(&parts);
-        let endpoint = parts
-            .extensions
-            .get::<Target>()
-            .and_then(|target| self.shared.endpoints.get(&target.provider));
-        let sending = endpoint.map(|endpoint| Sending::new(endpoint, parts, body, self.max_answer));
-        let shared = Arc::clone(&self.shared);
+        let target = parts.extensions.get::<Target>();
+        let destination = target.and_then(|target| self.destinations.get(&target.provider));
+        let sending = destination.cloned().map(|destination| {
+            let sending = Sending::new(&destination.endpoint, parts, body, self.max_answer);
+            (sending, destination)
+        });
         UpstreamFuture(Box::pin(async move {
             let answer = match sending {
-                Some(sending) => sending.run(&shared.client).await,
+                Some((sending, destination)) => sending.run(&destination.client).await,
                 None => Err(no_endpoint()),
             };
             Ok(answer.unwrap_or_else(|rejection| rejection.into_response(wire)))
@@ -121,7 +111,7 @@ impl Service<Request<Full<Bytes>>> for Upstream {
 impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Upstream")
-            .field("endpoints", &self.shared.endpoints.keys())
+            .field("endpoints", &self.destinations.keys())
             .finish_non_exhaustive()
     }
 }
@@ -143,29 +133,6 @@ impl fmt::Debug for UpstreamFuture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UpstreamFuture").finish_non_exhaustive()
     }
-}
-
-fn client(http2: bool) -> HttpClient {
-    let mut http = HttpConnector::new();
-    http.set_nodelay(true);
-    http.enforce_http(false);
-    http.set_connect_timeout(Some(Duration::from_secs(5)));
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
-    let builder = hyper_rustls::HttpsConnectorBuilder::new()
-        .with_provider_and_webpki_roots(provider)
-        .expect("the provider supports the default versions of TLS")
-        .https_or_http()
-        .enable_http1();
-    let connector = if http2 {
-        builder.enable_http2().wrap_connector(http)
-    } else {
-        builder.wrap_connector(http)
-    };
-    Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(Duration::from_secs(60))
-        .pool_max_idle_per_host(1024)
-        .build(connector)
 }
 
 fn no_endpoint() -> Rejection {

@@ -5,7 +5,11 @@ use http::{
     header::AUTHORIZATION,
     uri::{Authority, InvalidUri, PathAndQuery, Scheme},
 };
+use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
+use tollgate_core::BoxError;
+
+use super::transport::{Transport, Versions, authorities, trusting};
 
 /// Where a provider is, and the credential that belongs there.
 #[derive(Clone, Debug)]
@@ -16,6 +20,7 @@ pub struct Endpoint {
     prefix: Arc<str>,
     headers: HeaderMap,
     asks_for_usage: bool,
+    transport: Transport,
 }
 
 impl Endpoint {
@@ -44,6 +49,7 @@ impl Endpoint {
             prefix: path.path().trim_end_matches('/').into(),
             headers: HeaderMap::new(),
             asks_for_usage: true,
+            transport: Transport::default(),
         })
     }
 
@@ -76,6 +82,37 @@ impl Endpoint {
         self
     }
 
+    /// Whether to speak HTTP/2, where one connection carries all requests: over TLS if the server agrees to it, without
+    /// TLS always. Off by default. Beyond the number of streams that the server allows, requests wait for each other.
+    #[must_use]
+    pub fn http2(mut self, on: bool) -> Self {
+        self.transport.versions = match on {
+            false => Versions::Http1,
+            true if self.scheme == Scheme::HTTP => Versions::PriorKnowledge,
+            true => Versions::Negotiated,
+        };
+        self
+    }
+
+    /// Trusts these authorities as well as the web's, for this endpoint only: one certificate or several, in PEM. It takes
+    /// the place of an earlier [`tls`](Self::tls).
+    ///
+    /// # Errors
+    /// If there is no certificate, or one that cannot be read.
+    pub fn ca(mut self, pem: &[u8]) -> Result<Self, EndpointError> {
+        self.transport.tls = Some(Arc::new(trusting(authorities(pem)?)));
+        Ok(self)
+    }
+
+    /// Makes connections by this configuration, such as one with a certificate of the client's own, or one that trusts a
+    /// single authority. Which protocols are offered is set by [`http2`](Self::http2). Endpoints that are given clones of
+    /// one pointer share connections.
+    #[must_use]
+    pub fn tls(mut self, config: Arc<ClientConfig>) -> Self {
+        self.transport.tls = Some(config);
+        self
+    }
+
     pub(super) const fn name(&self) -> &Arc<str> {
         &self.name
     }
@@ -86,6 +123,10 @@ impl Endpoint {
 
     pub(super) const fn wants_usage(&self) -> bool {
         self.asks_for_usage
+    }
+
+    pub(super) const fn transport(&self) -> &Transport {
+        &self.transport
     }
 
     /// The address of a request's path here.
@@ -119,6 +160,10 @@ pub enum EndpointError {
     NotAbsolute,
     /// A credential has characters that cannot stand in a header.
     Secret,
+    /// There is no certificate in the PEM of an authority.
+    NoCertificate,
+    /// The certificate of an authority cannot be read.
+    Certificate(BoxError),
 }
 
 impl std::fmt::Display for EndpointError {
@@ -127,6 +172,8 @@ impl std::fmt::Display for EndpointError {
             Self::Url(_) => "the base URL cannot be read",
             Self::NotAbsolute => "the base URL is not of the form http(s)://host[:port][/path]",
             Self::Secret => "the credential has characters that cannot stand in a header",
+            Self::NoCertificate => "there is no certificate in the PEM of the authority",
+            Self::Certificate(_) => "the certificate of the authority cannot be read",
         })
     }
 }
@@ -135,6 +182,7 @@ impl std::error::Error for EndpointError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Url(error) => Some(error),
+            Self::Certificate(error) => Some(&**error),
             _ => None,
         }
     }
