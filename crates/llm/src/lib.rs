@@ -11,7 +11,7 @@ mod openai;
 mod render;
 #[cfg(feature = "simulated")]
 pub mod simulated;
-mod sse;
+pub mod sse;
 #[cfg(feature = "upstream")]
 mod upstream;
 
