@@ -25,7 +25,7 @@ mod peek;
 mod render;
 #[cfg(feature = "simulated")]
 pub mod simulated;
-mod sse;
+pub mod sse;
 #[cfg(feature = "upstream")]
 mod upstream;
 

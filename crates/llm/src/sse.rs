@@ -1,101 +1,15 @@
-use memchr::memchr2;
+//! Server-sent events, sans I/O: where they end, and what they say.
+//!
+//! Who passes a stream on byte for byte finds the ends with an [`EventBoundary`] and looks into an event with
+//! [`parse_event`]. Who translates it takes whole [`Event`]s out of a [`Parser`]. Both read an event in the same way, as
+//! [WHATWG HTML](https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream) says it.
 
-/// Finds where the events of a `text/event-stream` end, in pieces cut anywhere. Sans I/O, and without a buffer: it
-/// remembers three bits.
-///
-/// An event ends after an empty line; lines end in CR, LF or CRLF
-/// ([WHATWG HTML](https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream)).
-///
-/// ```
-/// use tollgate_llm::EventBoundary;
-///
-/// let mut boundary = EventBoundary::new();
-/// assert_eq!(boundary.next(b"data: a\n"), None);
-/// assert_eq!(boundary.next(b"\ndata: b"), Some(1));
-/// ```
-#[derive(Clone, Copy, Debug)]
-pub struct EventBoundary {
-    /// The present line has content.
-    in_line: bool,
-    /// The last byte was a CR, to which a LF may still belong.
-    after_cr: bool,
-    /// Something has come since the last boundary.
-    in_event: bool,
-}
+mod boundary;
+mod event;
+mod parser;
 
-impl EventBoundary {
-    /// Before the first byte of a stream.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self {
-            in_line: false,
-            after_cr: false,
-            in_event: false,
-        }
-    }
-
-    /// How many bytes of this piece belong to the event that ends in it; nothing if none does. The piece is then
-    /// remembered as read; otherwise go on with what follows the end.
-    pub fn next(&mut self, piece: &[u8]) -> Option<usize> {
-        let mut at = 0;
-        while at < piece.len() {
-            if self.after_cr {
-                self.after_cr = false;
-                if piece[at] == b'\n' {
-                    at += 1;
-                    if !self.in_event {
-                        return Some(at); // The other half of the line that ended the event before.
-                    }
-                    continue;
-                }
-            }
-            let Some(length) = memchr2(b'\n', b'\r', &piece[at..]) else {
-                self.in_line = true;
-                self.in_event = true;
-                return None;
-            };
-            let empty = length == 0 && !self.in_line;
-            self.in_line = false;
-            self.in_event = true;
-            at += length + 1;
-            self.after_cr = piece[at - 1] == b'\r';
-            if empty {
-                // The other half of a CRLF belongs to this event, if it is there already.
-                if self.after_cr && piece.get(at) == Some(&b'\n') {
-                    self.after_cr = false;
-                    at += 1;
-                }
-                self.in_event = false;
-                return Some(at);
-            }
-        }
-        None
-    }
-
-    /// Whether the stream stands in the midst of an event.
-    #[must_use]
-    pub const fn in_event(&self) -> bool {
-        self.in_event
-    }
-}
-
-impl Default for EventBoundary {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// The data of an event that has one `data` line, as all of OpenAI's have; the first line of others.
-#[cfg(feature = "upstream")]
-pub(crate) fn data(event: &[u8]) -> Option<&[u8]> {
-    let mut rest = event.strip_prefix(b"\xef\xbb\xbf").unwrap_or(event);
-    while !rest.is_empty() {
-        let end = memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
-        let (line, more) = rest.split_at(end);
-        if let Some(data) = line.strip_prefix(b"data:") {
-            return Some(data.strip_prefix(b" ").unwrap_or(data));
-        }
-        rest = more.get(1..).unwrap_or_default();
-    }
-    None
-}
+pub use self::{
+    boundary::EventBoundary,
+    event::{EventRef, parse_event},
+    parser::{Event, Item, Parser, TooLarge},
+};

@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::{
     meter::{Event, Meter},
-    sse::{self, EventBoundary},
+    sse::{EventBoundary, parse_event},
 };
 
 /// Takes pieces of an event stream in and gives whole events out, sans I/O. A piece that ends with an event, as nearly
@@ -65,7 +65,10 @@ impl Relay {
     pub(super) fn finish(&mut self) -> Option<&'static str> {
         // The last event may lack its empty line.
         let last = self.begun.split().freeze();
-        if sse::data(&last).is_some_and(|data| data.trim_ascii() == b"[DONE]") {
+        if parse_event(&last)
+            .data
+            .is_some_and(|data| data.trim_ascii() == b"[DONE]")
+        {
             self.passes(&last);
             self.push(last);
         } else {
@@ -112,10 +115,10 @@ impl Relay {
 
     /// Meters a whole event, and says whether the client is to see it.
     fn passes(&mut self, event: &[u8]) -> bool {
-        let Some((data, meter)) = sse::data(event).zip(self.meter.as_mut()) else {
+        let Some((data, meter)) = parse_event(event).data.zip(self.meter.as_mut()) else {
             return true; // a comment, such as a keep-alive
         };
-        match meter.read(data) {
+        match meter.read(&data) {
             Event::Part => true,
             Event::Usage => !self.hides_usage,
             Event::Error => {
