@@ -9,8 +9,10 @@ pub struct Usage {
     pub input: u64,
     /// Input read from the provider's cache.
     pub cache_read: u64,
-    /// Input written to the provider's cache.
+    /// Input written to the provider's cache, to be kept for minutes.
     pub cache_write: u64,
+    /// Input written to the provider's cache, to be kept for an hour.
+    pub cache_write_1h: u64,
     /// Output, reasoning included.
     pub output: u64,
     /// The part of the output that was reasoning.
@@ -26,6 +28,7 @@ impl Usage {
         self.input
             .saturating_add(self.cache_read)
             .saturating_add(self.cache_write)
+            .saturating_add(self.cache_write_1h)
     }
 
     /// Input and output.
@@ -42,6 +45,7 @@ impl Sum for Usage {
             input: sum.input.saturating_add(usage.input),
             cache_read: sum.cache_read.saturating_add(usage.cache_read),
             cache_write: sum.cache_write.saturating_add(usage.cache_write),
+            cache_write_1h: sum.cache_write_1h.saturating_add(usage.cache_write_1h),
             output: sum.output.saturating_add(usage.output),
             reasoning: sum.reasoning.saturating_add(usage.reasoning),
             estimated: sum.estimated || usage.estimated,

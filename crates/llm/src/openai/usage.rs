@@ -85,7 +85,7 @@ impl Counts {
             cache_write: write,
             output: self.completion_tokens,
             reasoning: reasoning.map_or(0, |details| details.reasoning_tokens),
-            estimated: false,
+            ..Usage::default()
         }
     }
 }
@@ -129,7 +129,7 @@ mod tests {
             cache_write: 10,
             output: 20,
             reasoning: 5,
-            estimated: false,
+            ..Usage::default()
         };
         assert_eq!(answer.unwrap().usage(), Some(expected));
     }
