@@ -8,6 +8,7 @@ mod meter;
 // Only what sends requests changes their bodies.
 #[cfg_attr(not(feature = "upstream"), allow(dead_code))]
 mod openai;
+mod price;
 mod render;
 #[cfg(feature = "simulated")]
 pub mod simulated;
@@ -23,6 +24,9 @@ pub use self::{
     catalog::{Catalog, CatalogFuture, CatalogLayer, CatalogService, Model},
     dialect::Dialect,
     inspect::{Inspect, InspectLayer},
+    price::{
+        Dollars, DollarsError, ModelInfo, ModelKind, Price, PriceError, Prices, Rates, TokenKind,
+    },
     render::{RenderBody, RenderFuture, RenderLayer, RenderService},
     sse::EventBoundary,
 };
