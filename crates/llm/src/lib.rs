@@ -22,6 +22,7 @@ mod meter;
 #[cfg_attr(not(feature = "upstream"), allow(dead_code))]
 mod openai;
 mod peek;
+mod price;
 mod render;
 #[cfg(feature = "simulated")]
 pub mod simulated;
@@ -37,6 +38,9 @@ pub use self::{
     catalog::{Catalog, CatalogFuture, CatalogLayer, CatalogService, Model},
     dialect::Dialect,
     inspect::{Inspect, InspectLayer},
+    price::{
+        Dollars, DollarsError, ModelInfo, ModelKind, Price, PriceError, Prices, Rates, TokenKind,
+    },
     render::{RenderBody, RenderFuture, RenderLayer, RenderService},
     sse::EventBoundary,
 };

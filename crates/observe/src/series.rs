@@ -46,7 +46,7 @@ pub(crate) struct Series {
     requests: Tally<Ended>,
     durations: [OnceLock<Histogram>; 3],
     first_byte: OnceLock<Histogram>,
-    tokens: [OnceLock<Counter>; 5],
+    tokens: [OnceLock<Counter>; 6],
     cost: OnceLock<Counter>,
 }
 
@@ -135,6 +135,7 @@ impl Series {
             ("input", usage.input),
             ("cache_read", usage.cache_read),
             ("cache_write", usage.cache_write),
+            ("cache_write_1h", usage.cache_write_1h),
             ("output", usage.output),
             ("reasoning", usage.reasoning),
         ];

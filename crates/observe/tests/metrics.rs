@@ -306,8 +306,7 @@ fn each_attempt_counts_at_its_own_target() {
                 cache_read: 2,
                 cache_write: 3,
                 output: 4,
-                reasoning: 0,
-                estimated: false,
+                ..Usage::default()
             });
             served.set(Cost::from_nanos(5));
             let hedge = attempt("b", None);

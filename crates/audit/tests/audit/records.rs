@@ -263,8 +263,8 @@ async fn what_the_trail_knows_is_recorded_and_the_rest_left_out() {
         );
     }
     let usage = |output: u64| {
-        json!({ "input": 0, "cache_read": 0, "cache_write": 0, "output": output, "reasoning": 0,
-                "estimated": false })
+        json!({ "input": 0, "cache_read": 0, "cache_write": 0, "cache_write_1h": 0, "output": output,
+                "reasoning": 0, "estimated": false })
     };
     assert_eq!(
         record,

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What is asked of a model, as far as any layer needs to know.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -66,8 +66,9 @@ impl Operation {
     }
 }
 
-/// What a call needs of a target, or a target can do.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+/// What a call needs of a target, or a target can do. What is not named is not needed, or not there.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Abilities {
     /// Calling tools.
     pub tools: bool,
@@ -84,5 +85,36 @@ impl Abilities {
         (self.tools || !needed.tools)
             && (self.images || !needed.images)
             && (self.json_schema || !needed.json_schema)
+    }
+
+    /// What is in either.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self {
+            tools: self.tools || other.tools,
+            images: self.images || other.images,
+            json_schema: self.json_schema || other.json_schema,
+        }
+    }
+
+    /// What is here and not in the other.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self {
+            tools: self.tools && !other.tools,
+            images: self.images && !other.images,
+            json_schema: self.json_schema && !other.json_schema,
+        }
+    }
+
+    /// The names of those that are there.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let all = [
+            ("tools", self.tools),
+            ("images", self.images),
+            ("json_schema", self.json_schema),
+        ];
+        all.into_iter()
+            .filter_map(|(name, there)| there.then_some(name))
     }
 }
