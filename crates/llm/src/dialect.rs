@@ -114,6 +114,13 @@ impl Api {
         })
     }
 
+    /// Whether a request in one form can go on as it is in the other.
+    #[cfg(feature = "upstream")]
+    pub(crate) fn is_like(self, other: Self) -> bool {
+        use std::mem::discriminant;
+        discriminant(&self) == discriminant(&other)
+    }
+
     /// The method that it takes.
     pub(crate) const fn method(self) -> Method {
         match self {
@@ -147,6 +154,26 @@ impl Api {
             | Self::Generate
             | Self::StreamGenerate { .. } => Operation::Chat,
         }
+    }
+
+    /// Its path behind a base URL, for a model.
+    #[cfg(feature = "upstream")]
+    pub(crate) fn path_of(self, model: &impl std::fmt::Display) -> std::borrow::Cow<'static, str> {
+        let verb = match self {
+            Self::Chat => return "/chat/completions".into(),
+            Self::Completions => return "/completions".into(),
+            Self::Responses => return "/responses".into(),
+            Self::Embeddings => return "/embeddings".into(),
+            Self::Messages => return "/messages".into(),
+            Self::CountTokens => return "/messages/count_tokens".into(),
+            Self::Models(_) => return "/models".into(),
+            Self::Generate => "generateContent",
+            Self::StreamGenerate { .. } => "streamGenerateContent?alt=sse",
+            Self::CountContents => "countTokens",
+            Self::Embed => "embedContent",
+            Self::BatchEmbed => "batchEmbedContents",
+        };
+        format!("/models/{model}:{verb}").into()
     }
 
     /// Whether the model's name stands in the path, as with Gemini.

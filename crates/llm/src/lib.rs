@@ -1,20 +1,17 @@
 #![doc = include_str!("../README.md")]
 
-#[cfg(feature = "upstream")]
+#[cfg_attr(not(feature = "upstream"), allow(dead_code, unused_imports))]
 mod anthropic;
-#[cfg(feature = "upstream")]
-#[allow(dead_code, unused_imports)]
+#[cfg_attr(not(feature = "upstream"), allow(dead_code, unused_imports))]
 mod canon;
 mod catalog;
 mod dialect;
-#[cfg(feature = "upstream")]
+#[cfg_attr(not(feature = "upstream"), allow(dead_code, unused_imports))]
 mod gemini;
-#[cfg(feature = "upstream")]
-#[allow(dead_code, unused_imports)]
+#[cfg_attr(not(feature = "upstream"), allow(dead_code, unused_imports))]
 mod halves;
 mod inspect;
-#[cfg(feature = "upstream")]
-#[allow(dead_code, unused_imports)]
+#[cfg_attr(not(feature = "upstream"), allow(dead_code, unused_imports))]
 mod json;
 #[cfg(feature = "upstream")]
 mod meter;
@@ -27,6 +24,8 @@ mod render;
 #[cfg(feature = "simulated")]
 pub mod simulated;
 pub mod sse;
+#[cfg(feature = "upstream")]
+mod translate;
 #[cfg(feature = "upstream")]
 mod upstream;
 

@@ -1,41 +1,37 @@
-use memchr::memmem;
+mod event;
+mod text;
+
 use tollgate_core::{
     Trail,
-    fact::{Dispatch, Usage},
+    fact::{Cost, Dispatch, Usage},
 };
 
-use crate::openai::Chunk;
+pub(crate) use self::event::Event;
+use crate::{Price, dialect::Api};
 
 /// Counts what a call uses while its answer passes, and writes it into the trail when it is dropped: whatever ended
-/// the answer, those outside find the usage so far.
+/// the answer, those outside find the usage so far, and what it costs.
 #[derive(Debug)]
 pub(crate) struct Meter {
     trail: Trail,
+    /// In whose words the answer is read.
+    api: Api,
+    price: Option<Price>,
     sent: usize,
     told: Option<Usage>,
+    /// Since the provider told: parts that gave something, and the length of their texts.
     chunks: u64,
     text: usize,
     finished: bool,
 }
 
-/// What an event is to whoever passes it on.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Event {
-    /// A part of the answer, or a comment.
-    Part,
-    /// The extra chunk with the usage.
-    Usage,
-    /// An error in mid-stream.
-    Error,
-    /// The end mark.
-    Done,
-}
-
 impl Meter {
     /// Counts for this trail; the request's body was so long.
-    pub(crate) const fn new(trail: Trail, sent: usize) -> Self {
+    pub(crate) const fn new(trail: Trail, api: Api, sent: usize) -> Self {
         Self {
             trail,
+            api,
+            price: None,
             sent,
             told: None,
             chunks: 0,
@@ -44,9 +40,17 @@ impl Meter {
         }
     }
 
+    /// Says what it costs, too.
+    pub(crate) fn priced(mut self, price: Option<Price>) -> Self {
+        self.price = price;
+        self
+    }
+
     /// The provider said what was used. The last word counts.
     pub(crate) fn tell(&mut self, usage: Usage) {
         self.told = Some(usage);
+        self.chunks = 0;
+        self.text = 0;
     }
 
     /// So much text was given, where the provider does not say what was used.
@@ -59,88 +63,42 @@ impl Meter {
         self.finished
     }
 
-    /// Reads an event by its data. Most are passed after a few searches, without being parsed.
-    pub(crate) fn read(&mut self, data: &[u8]) -> Event {
-        if data.trim_ascii() == b"[DONE]" {
-            self.finished = true;
-            return Event::Done;
+    /// What was used, as far as is known now.
+    fn usage(&self) -> Usage {
+        // The whole text may have fewer tokens than its pieces; that counts too much rather than too little.
+        let streamed = tokens(self.text).max(self.chunks);
+        match self.told {
+            Some(told) if self.finished || streamed == 0 => told,
+            Some(told) => Usage {
+                output: told.output.saturating_add(streamed),
+                estimated: true,
+                ..told
+            },
+            None => Usage {
+                input: tokens(self.sent),
+                output: streamed,
+                estimated: true,
+                ..Usage::default()
+            },
         }
-        if let Some(at) = memmem::find(data, USAGE)
-            && !is_null(&data[at + USAGE.len()..])
-            && let Some(chunk) = Chunk::read(data)
-        {
-            self.told = chunk.usage().or(self.told);
-            if chunk.is_only_usage() {
-                return Event::Usage;
-            }
-        }
-        if data.starts_with(ERROR) {
-            return Event::Error;
-        }
-        if let Some(at) = memmem::find(data, FINISH) {
-            self.finished |= is_text(&data[at + FINISH.len()..]);
-        }
-        self.chunks += 1;
-        self.text += text_length(data);
-        Event::Part
     }
 }
 
 impl Drop for Meter {
     fn drop(&mut self) {
-        let estimate = || Usage {
-            input: tokens(self.sent),
-            output: tokens(self.text).max(self.chunks),
-            estimated: true,
-            ..Usage::default()
-        };
         // What was not sent used nothing.
-        if self.trail.get() != Some(Dispatch::No) {
-            self.trail.set(self.told.unwrap_or_else(estimate));
+        if self.trail.get() == Some(Dispatch::No) {
+            return;
+        }
+        let usage = self.usage();
+        self.trail.set(usage);
+        if let Some(price) = &self.price {
+            match price.cost(&usage) {
+                Ok(cost) => self.trail.set::<Cost>(cost),
+                Err(error) => tracing::debug!(%error, "a call's cost is not known"),
+            }
         }
     }
-}
-
-/// How long the texts of a delta are. Counts too much rather than too little: escapes count as they are written.
-fn text_length(data: &[u8]) -> usize {
-    let Some(choices) = memmem::find(data, b"\"choices\"") else {
-        return 0;
-    };
-    let choices = &data[choices..];
-    let text = |key: &[u8]| {
-        let at = memmem::find(choices, key)?;
-        let value = value(&choices[at + key.len()..]);
-        value.strip_prefix(b"\"").map(end_of_string)
-    };
-    TEXTS.iter().filter_map(|key| text(key)).sum()
-}
-
-fn end_of_string(text: &[u8]) -> usize {
-    let mut from = 0;
-    while let Some(at) = memchr::memchr2(b'"', b'\\', &text[from..]) {
-        let at = from + at;
-        if text[at] == b'"' {
-            return at;
-        }
-        from = (at + 2).min(text.len());
-    }
-    text.len()
-}
-
-fn is_null(rest: &[u8]) -> bool {
-    value(rest).starts_with(b"null")
-}
-
-/// A string, and not the empty one that some servers write for `null`.
-fn is_text(rest: &[u8]) -> bool {
-    let value = value(rest);
-    value.starts_with(b"\"") && !value.starts_with(b"\"\"")
-}
-
-/// What follows a key.
-fn value(rest: &[u8]) -> &[u8] {
-    let rest = rest.trim_ascii_start();
-    rest.strip_prefix(b":").unwrap_or(rest).trim_ascii_start()
 }
 
 /// An estimate from the length of a text: a token is rarely shorter than three bytes.
@@ -148,30 +106,17 @@ const fn tokens(bytes: usize) -> u64 {
     (bytes as u64).div_ceil(3)
 }
 
-/// The fields that hold what a model has written, the reasoning of compatible servers too.
-const TEXTS: [&[u8]; 6] = [
-    b"\"content\"",
-    b"\"arguments\"",
-    b"\"text\"",
-    b"\"refusal\"",
-    b"\"reasoning_content\"",
-    b"\"reasoning\"",
-];
-/// Inside a text it would be escaped.
-const USAGE: &[u8] = b"\"usage\"";
-const ERROR: &[u8] = b"{\"error\"";
-const FINISH: &[u8] = b"\"finish_reason\"";
-
 #[cfg(test)]
 mod tests {
     use tollgate_core::{Trail, fact::Usage};
 
     use super::{Event, Meter};
+    use crate::dialect::Api;
 
     #[test]
     fn the_providers_word_counts_and_its_last_one() {
         let trail = Trail::new();
-        let mut meter = Meter::new(trail.clone(), 300);
+        let mut meter = Meter::new(trail.clone(), Api::Chat, 300);
         assert_eq!(
             meter.read(br#"{"choices":[{"delta":{"content":"a \"usage\""}}],"usage":null}"#),
             Event::Part
@@ -198,7 +143,7 @@ mod tests {
     #[test]
     fn without_a_word_the_estimate_is_not_under_what_was_streamed() {
         let trail = Trail::new();
-        let mut meter = Meter::new(trail.clone(), 300);
+        let mut meter = Meter::new(trail.clone(), Api::Chat, 300);
         for _ in 0..5 {
             meter.read(br#"{"choices":[{"delta":{"content":"twelve \"bytes"}}]}"#);
         }
@@ -211,7 +156,7 @@ mod tests {
 
     #[test]
     fn an_error_in_mid_stream_is_told_from_a_part() {
-        let mut meter = Meter::new(Trail::new(), 0);
+        let mut meter = Meter::new(Trail::new(), Api::Chat, 0);
         assert_eq!(
             meter.read(br#"{"error":{"message":"overloaded"}}"#),
             Event::Error

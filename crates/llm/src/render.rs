@@ -9,27 +9,28 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Request, Response,
+    HeaderName, HeaderValue, Request, Response,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
 use http_body::Body;
 use pin_project_lite::pin_project;
-use tollgate_core::{BoxError, Limits, Rejection, Reply, Wire};
+use tollgate_core::{BoxError, Limits, Rejection, Reply, Trail, Wire, fact::Cost};
 use tower_layer::Layer;
 use tower_service::Service;
 
 pub use self::body::RenderBody;
-use crate::openai;
+use self::body::Tells;
+use crate::{Dialect, anthropic, dialect::Api, gemini, openai};
 
 /// Says in the caller's dialect what was refused further in, so that its SDK raises the exception that it knows.
 ///
 /// A [`Rejection`] is reworded, [`Limits`] become the dialect's rate headers, and a stream that fails ends with an
-/// error event. gRPC callers keep their status. Everything else passes as it is.
+/// error event. What a plain answer cost stands in `x-tollgate-cost`, in dollars. gRPC callers keep their status. Everything else passes as it is.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RenderLayer(());
 
 impl RenderLayer {
-    /// A layer that speaks OpenAI's dialect.
+    /// A layer that speaks all dialects.
     #[must_use]
     pub const fn new() -> Self {
         Self(())
@@ -66,10 +67,17 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let (parts, body) = request.into_parts();
-        let wire = Wire::of(&parts);
+        let (wire, form) = (Wire::of(&parts), Api::of(&parts));
+        let dialect = form.map_or_else(|| Dialect::of(&parts), Api::dialect);
+        let trail = parts.extensions.get::<Trail>().cloned();
         RenderFuture {
             inner: self.inner.call(Request::from_parts(parts, body)),
-            wire,
+            said: Said {
+                wire,
+                dialect,
+                array: form == Some(Api::StreamGenerate { array: true }),
+            },
+            trail,
         }
     }
 }
@@ -79,8 +87,18 @@ pin_project! {
     pub struct RenderFuture<F> {
         #[pin]
         inner: F,
-        wire: Wire,
+        said: Said,
+        trail: Option<Trail>,
     }
+}
+
+/// How the caller speaks.
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    wire: Wire,
+    dialect: Dialect,
+    /// Its streams are JSON arrays.
+    array: bool,
 }
 
 impl<F, B, E> Future for RenderFuture<F>
@@ -93,7 +111,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let response = ready!(this.inner.poll(cx))?;
-        Poll::Ready(Ok(render(response, *this.wire)))
+        Poll::Ready(Ok(render(response, *this.said, this.trail.as_ref())))
     }
 }
 
@@ -103,31 +121,62 @@ impl<F> fmt::Debug for RenderFuture<F> {
     }
 }
 
-fn render<B: Body<Data = Bytes>>(response: Response<B>, wire: Wire) -> Response<RenderBody<B>> {
+fn render<B: Body<Data = Bytes>>(
+    response: Response<B>,
+    said: Said,
+    trail: Option<&Trail>,
+) -> Response<RenderBody<B>> {
     let (mut head, body) = response.into_parts();
-    if wire.is_grpc() {
+    if said.wire.is_grpc() {
         return Response::from_parts(head, RenderBody::plain(Reply::inner(body)));
     }
+    let dialect = said.dialect;
     if let Some(limits) = head.extensions.get::<Limits>() {
-        openai::rate_headers(limits, &mut head.headers);
+        match dialect {
+            Dialect::OpenAi => openai::rate_headers(limits, &mut head.headers),
+            Dialect::Anthropic => anthropic::rate_headers(limits, &mut head.headers),
+            Dialect::Gemini => {} // It has none.
+        }
     }
     if let Some(rejection) = head.extensions.get::<Rejection>() {
-        let error = openai::error_json(rejection);
+        let error = match dialect {
+            Dialect::OpenAi => openai::error_json(rejection),
+            Dialect::Anthropic => anthropic::error_json(rejection),
+            Dialect::Gemini => gemini::error_json(rejection),
+        };
         head.headers.insert(CONTENT_TYPE, JSON);
         head.headers.remove(CONTENT_LENGTH);
         return Response::from_parts(head, RenderBody::plain(Reply::instead(body, error)));
     }
-    let streams = head
-        .headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
-    let body = Reply::inner(body);
-    let body = if streams {
-        RenderBody::events(body)
-    } else {
-        RenderBody::plain(body)
+    let is = |essence: &[u8]| {
+        let kind = head.headers.get(CONTENT_TYPE);
+        kind.is_some_and(|kind| kind.as_bytes().starts_with(essence))
     };
-    Response::from_parts(head, body)
+    let tells = if is(b"text/event-stream") {
+        Tells::Event(dialect)
+    } else if said.array && head.status.is_success() && is(b"application/json") {
+        Tells::Element
+    } else {
+        Tells::Nothing
+    };
+    // A stream's cost is known at its end only, where no header can say it.
+    if tells == Tells::Nothing
+        && let Some(cost) = trail.and_then(Trail::sum::<Cost>)
+    {
+        head.headers.insert(COST, dollars(cost));
+    }
+    Response::from_parts(head, RenderBody::telling(Reply::inner(body), tells))
+}
+
+/// An amount in dollars, such as `0.000123`.
+fn dollars(cost: Cost) -> HeaderValue {
+    const NANOS: u64 = 1_000_000_000;
+    let nanos = cost.nanos().unsigned_abs();
+    let text = format!("{}.{:09}", nanos / NANOS, nanos % NANOS);
+    let digits = text.trim_end_matches('0').trim_end_matches('.');
+    HeaderValue::try_from(digits).unwrap_or(HeaderValue::from_static("0"))
 }
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// What the request cost, in dollars, all attempts together.
+const COST: HeaderName = HeaderName::from_static("x-tollgate-cost");

@@ -3,6 +3,8 @@ mod client;
 mod endpoint;
 mod events;
 mod headers;
+mod plain;
+mod plan;
 mod send;
 mod transport;
 
@@ -22,13 +24,15 @@ use http_body_util::Full;
 use tollgate_core::{Rejection, Reply, Wire, fact::Target};
 use tower_service::Service;
 
+use crate::{ModelInfo, Prices};
+
 pub use self::{
     body::{StreamError, UpstreamBody},
     endpoint::{Endpoint, EndpointError},
 };
 use self::{
     client::{Clients, HttpClient},
-    send::Sending,
+    send::{Sending, Start},
 };
 
 /// Sends requests to the endpoint of their [`Target`], and meters what comes back: the innermost service of a stack.
@@ -48,6 +52,7 @@ use self::{
 pub struct Upstream {
     // Behind one pointer: a service is cloned for each request, and this one for each attempt too.
     destinations: Arc<HashMap<Arc<str>, Arc<Destination>>>,
+    prices: Prices,
     max_answer: usize,
 }
 
@@ -68,8 +73,17 @@ impl Upstream {
         });
         Self {
             destinations: Arc::new(destinations.collect()),
+            prices: Prices::built_in(),
             max_answer: 32 << 20,
         }
+    }
+
+    /// Sets what models cost and can do; the [built-in table](Prices::built_in) by default. A model is looked up by the
+    /// endpoint's name, then by its dialect's.
+    #[must_use]
+    pub fn prices(mut self, prices: Prices) -> Self {
+        self.prices = prices;
+        self
     }
 
     /// The most bytes that a plain answer may have, since it is read whole; 32 MiB by default. Streams are not bounded.
@@ -77,6 +91,13 @@ impl Upstream {
     pub fn max_answer(mut self, bytes: usize) -> Self {
         self.max_answer = bytes;
         self
+    }
+}
+
+impl Upstream {
+    fn info(&self, endpoint: &Endpoint, model: &str) -> Option<&ModelInfo> {
+        let named = self.prices.get(endpoint.name(), model);
+        named.or_else(|| self.prices.get(endpoint.speaks().as_str(), model))
     }
 }
 
@@ -94,13 +115,19 @@ impl Service<Request<Full<Bytes>>> for Upstream {
         let wire = Wire::of(&parts);
         let target = parts.extensions.get::<Target>();
         let destination = target.and_then(|target| self.destinations.get(&target.provider));
-        let sending = destination.cloned().map(|destination| {
-            let sending = Sending::new(&destination.endpoint, parts, body, self.max_answer);
-            (sending, destination)
+        let start = destination.cloned().map(|destination| {
+            let endpoint = &destination.endpoint;
+            let info = target
+                .and_then(|target| self.info(endpoint, &target.model))
+                .cloned();
+            let start = Sending::start(endpoint, info.as_ref(), parts, body, self.max_answer);
+            (start, destination)
         });
         UpstreamFuture(Box::pin(async move {
-            let answer = match sending {
-                Some((sending, destination)) => sending.run(&destination.client).await,
+            let answer = match start {
+                Some((Start::Send(sending), destination)) => sending.run(&destination.client).await,
+                Some((Start::Known(response), _)) => Ok(response),
+                Some((Start::Refused(rejection), _)) => Err(rejection),
                 None => Err(no_endpoint()),
             };
             Ok(answer.unwrap_or_else(|rejection| rejection.into_response(wire)))

@@ -1,4 +1,5 @@
 use std::{
+    borrow::Cow,
     fmt,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -9,31 +10,40 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tollgate_core::{BoxError, Elapsed, Reply};
 
-use crate::openai;
+use crate::{Dialect, anthropic, gemini, openai};
 
 pin_project! {
     /// A body whose failure is told in the stream itself, if it is a stream of events.
     pub struct RenderBody<B> {
         #[pin]
         inner: Reply<B>,
-        tells: bool,
+        tells: Tells,
+        begun: bool,
         ended: bool,
     }
 }
 
+/// How a failure is told.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Tells {
+    /// Not at all.
+    Nothing,
+    /// As an event of this dialect.
+    Event(Dialect),
+    /// As the last element of Gemini's array.
+    Element,
+}
+
 impl<B> RenderBody<B> {
     pub(super) const fn plain(inner: Reply<B>) -> Self {
-        Self {
-            inner,
-            tells: false,
-            ended: false,
-        }
+        Self::telling(inner, Tells::Nothing)
     }
 
-    pub(super) const fn events(inner: Reply<B>) -> Self {
+    pub(super) const fn telling(inner: Reply<B>, tells: Tells) -> Self {
         Self {
             inner,
-            tells: true,
+            tells,
+            begun: false,
             ended: false,
         }
     }
@@ -56,11 +66,14 @@ where
             return Poll::Ready(None);
         }
         Poll::Ready(match ready!(this.inner.poll_frame(cx)) {
-            Some(Err(error)) if *this.tells => {
+            Some(Err(error)) if *this.tells != Tells::Nothing => {
                 *this.ended = true;
-                event(&error.into()).map(|event| Ok(Frame::data(event)))
+                tell(*this.tells, *this.begun, &error.into()).map(|told| Ok(Frame::data(told)))
             }
-            frame => frame.map(|frame| frame.map_err(Into::into)),
+            frame => {
+                *this.begun |= frame.is_some();
+                frame.map(|frame| frame.map_err(Into::into))
+            }
         })
     }
 
@@ -82,17 +95,32 @@ impl<B> fmt::Debug for RenderBody<B> {
     }
 }
 
-/// The event that tells of an error, unless the provider has told of it.
-fn event(error: &BoxError) -> Option<Bytes> {
+/// What tells of an error, unless the provider has told of it.
+fn tell(how: Tells, begun: bool, error: &BoxError) -> Option<Bytes> {
+    let (message, code) = words(error)?;
+    Some(match how {
+        Tells::Nothing => return None,
+        Tells::Event(Dialect::OpenAi) => openai::error_event(&message, &code),
+        Tells::Event(Dialect::Anthropic) => anthropic::error_event(&message, &code),
+        Tells::Event(Dialect::Gemini) => gemini::error_event(&message, &code),
+        Tells::Element => gemini::error_element(&message, &code, begun),
+    })
+}
+
+fn words(error: &BoxError) -> Option<(Cow<'static, str>, Cow<'static, str>)> {
     if error.is::<Elapsed>() {
-        let message = "the provider did not go on in time";
-        return Some(openai::error_event(message, "timeout"));
+        return Some((
+            "the provider did not go on in time".into(),
+            "timeout".into(),
+        ));
     }
     #[cfg(feature = "upstream")]
     if let Some(error) = error.downcast_ref::<crate::StreamError>() {
-        let message = "the provider's stream ended early";
-        return (!error.was_told()).then(|| openai::error_event(message, error.code()));
+        let message = match error.message() {
+            Some(message) => message.to_owned().into(),
+            None => "the provider's stream ended early".into(),
+        };
+        return (!error.was_told()).then(|| (message, error.code().to_owned().into()));
     }
-    let message = "the stream broke off";
-    Some(openai::error_event(message, "stream_failed"))
+    Some(("the stream broke off".into(), "stream_failed".into()))
 }

@@ -86,14 +86,22 @@ impl Body for UpstreamBody {
 pub struct StreamError {
     code: Cow<'static, str>,
     told: bool,
+    message: Option<String>,
 }
 
 impl StreamError {
-    pub(super) const fn new(code: &'static str, told: bool) -> Self {
+    pub(super) const fn new(code: &'static str, told: bool, message: Option<String>) -> Self {
         Self {
             code: Cow::Borrowed(code),
             told,
+            message,
         }
+    }
+
+    /// What the provider said about it, if the client has not been told yet.
+    #[must_use]
+    pub fn message(&self) -> Option<&str> {
+        self.message.as_deref()
     }
 
     /// What happened, such as `stream_cut`.

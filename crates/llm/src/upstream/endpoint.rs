@@ -1,15 +1,20 @@
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Uri,
     header::AUTHORIZATION,
     uri::{Authority, InvalidUri, PathAndQuery, Scheme},
 };
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
 use tollgate_core::BoxError;
 
 use super::transport::{Transport, Versions, authorities, trusting};
+use crate::{
+    Dialect, canon,
+    dialect::{Api, GOOGLE_KEY},
+};
 
 /// Where a provider is, and the credential that belongs there.
 #[derive(Clone, Debug)]
@@ -19,8 +24,14 @@ pub struct Endpoint {
     authority: Authority,
     prefix: Arc<str>,
     headers: HeaderMap,
-    asks_for_usage: bool,
     transport: Transport,
+    dialect: Dialect,
+    version: HeaderValue,
+    azure: Option<Arc<str>>,
+    asks_for_usage: bool,
+    responses: bool,
+    legacy_max_tokens: bool,
+    lenient: bool,
 }
 
 impl Endpoint {
@@ -48,9 +59,36 @@ impl Endpoint {
             authority,
             prefix: path.path().trim_end_matches('/').into(),
             headers: HeaderMap::new(),
-            asks_for_usage: true,
             transport: Transport::default(),
+            dialect: Dialect::OpenAi,
+            version: HeaderValue::from_static("2023-06-01"),
+            azure: None,
+            asks_for_usage: true,
+            responses: true,
+            legacy_max_tokens: false,
+            lenient: false,
         })
+    }
+
+    /// Says which dialect is spoken there; OpenAI's by default. Requests in another are translated.
+    #[must_use]
+    pub fn dialect(mut self, dialect: Dialect) -> Self {
+        self.dialect = dialect;
+        self
+    }
+
+    /// Sends this key in the header that belongs to the [`dialect`](Self::dialect) set before: as `Authorization: Bearer`,
+    /// `x-api-key` or `x-goog-api-key`, to Azure's dated form as `api-key`.
+    ///
+    /// # Errors
+    /// If the key cannot stand in a header.
+    pub fn key(self, key: SecretString) -> Result<Self, EndpointError> {
+        match self.dialect {
+            Dialect::OpenAi if self.azure.is_some() => self.header(AZURE_KEY, key),
+            Dialect::OpenAi => self.bearer(key),
+            Dialect::Anthropic => self.header(ANTHROPIC_KEY, key),
+            Dialect::Gemini => self.header(GOOGLE_KEY, key),
+        }
     }
 
     /// Sends this key, as `Authorization: Bearer`.
@@ -113,6 +151,48 @@ impl Endpoint {
         self
     }
 
+    /// Speaks Azure's dated form: the model is a deployment in the path, and this is the `api-version`. The base URL is then
+    /// `https://{resource}.openai.azure.com`. Azure's newer form, `/openai/v1`, needs a base URL and no more.
+    #[must_use]
+    pub fn azure(mut self, api_version: impl Into<Arc<str>>) -> Self {
+        self.azure = Some(api_version.into());
+        self
+    }
+
+    /// Sets the `anthropic-version` of translated requests; `2023-06-01` by default. From `2026-10-21` on, temperature and
+    /// its like cannot be asked for.
+    ///
+    /// # Errors
+    /// If the version cannot stand in a header.
+    pub fn anthropic_version(mut self, version: &str) -> Result<Self, EndpointError> {
+        self.version = HeaderValue::try_from(version).map_err(|_| EndpointError::Version)?;
+        Ok(self)
+    }
+
+    /// Whether `/v1/responses` is served there; yes by default. Where it is not, responses are translated into chat
+    /// completions.
+    #[must_use]
+    pub fn responses(mut self, served: bool) -> Self {
+        self.responses = served;
+        self
+    }
+
+    /// Whether the limit of output is called `max_tokens` in translated requests, as servers after OpenAI's older form
+    /// want it, and not `max_completion_tokens`; no by default.
+    #[must_use]
+    pub fn legacy_max_tokens(mut self, legacy: bool) -> Self {
+        self.legacy_max_tokens = legacy;
+        self
+    }
+
+    /// Whether a translated request goes on without what cannot be said in this dialect; no by default, and it is refused.
+    /// What was dropped stands in the answer's `x-tollgate-dropped`.
+    #[must_use]
+    pub fn lenient(mut self, lenient: bool) -> Self {
+        self.lenient = lenient;
+        self
+    }
+
     pub(super) const fn name(&self) -> &Arc<str> {
         &self.name
     }
@@ -129,25 +209,102 @@ impl Endpoint {
         &self.transport
     }
 
-    /// The address of a request's path here.
-    pub(super) fn uri(&self, asked: &Uri) -> Result<Uri, http::Error> {
-        let known = asked.path_and_query().cloned();
-        let asked = known.unwrap_or_else(|| PathAndQuery::from_static("/"));
-        let rest = asked.as_str().strip_prefix(VERSION);
-        let rest = rest
-            .filter(|rest| rest.starts_with('/'))
-            .unwrap_or(asked.as_str());
-        let path = if &*self.prefix == VERSION {
-            asked
-        } else {
-            PathAndQuery::try_from(format!("{}{rest}", self.prefix))?
+    pub(super) const fn is_lenient(&self) -> bool {
+        self.lenient
+    }
+
+    pub(super) const fn speaks(&self) -> Dialect {
+        self.dialect
+    }
+
+    pub(super) const fn version(&self) -> &HeaderValue {
+        &self.version
+    }
+
+    /// For whom a request is translated.
+    pub(super) fn target<'a>(
+        &'a self,
+        model: &'a str,
+        max_output: Option<u64>,
+    ) -> canon::Target<'a> {
+        canon::Target {
+            model,
+            max_output: max_output.unwrap_or(MAX_OUTPUT),
+            version: self.version.to_str().unwrap_or_default(),
+            legacy_max_tokens: self.legacy_max_tokens,
+        }
+    }
+
+    /// In which form a request is asked for here; nothing if its dialect has no such thing.
+    pub(super) const fn form(&self, front: Api, streams: bool) -> Option<Api> {
+        Some(match (self.dialect, front) {
+            (_, Api::Models(_)) => return None,
+            (Dialect::OpenAi, Api::Responses) if self.responses => Api::Responses,
+            (Dialect::OpenAi, Api::Chat | Api::Completions | Api::Embeddings)
+            | (Dialect::Anthropic, Api::Messages | Api::CountTokens)
+            | (
+                Dialect::Gemini,
+                Api::Generate | Api::CountContents | Api::Embed | Api::BatchEmbed,
+            ) => front,
+            (Dialect::OpenAi, Api::Embed | Api::BatchEmbed) => Api::Embeddings,
+            (Dialect::Gemini, Api::Embeddings) => Api::BatchEmbed,
+            (Dialect::Anthropic, Api::CountContents) => Api::CountTokens,
+            (Dialect::Gemini, Api::CountTokens) => Api::CountContents,
+            (Dialect::OpenAi, Api::CountTokens | Api::CountContents)
+            | (Dialect::Anthropic, Api::Embeddings | Api::Embed | Api::BatchEmbed) => return None,
+            (Dialect::OpenAi, _) => Api::Chat,
+            (Dialect::Anthropic, _) => Api::Messages,
+            // An array cannot be metered as it comes; the caller gets one all the same.
+            (Dialect::Gemini, _) if streams => Api::StreamGenerate { array: false },
+            (Dialect::Gemini, _) => Api::Generate,
+        })
+    }
+
+    /// The address of this form here, and of this model, where that stands in a path. `asked` is the path of a request
+    /// that goes on as it is.
+    pub(super) fn uri(
+        &self,
+        form: Api,
+        model: &str,
+        asked: Option<&Uri>,
+    ) -> Result<Uri, http::Error> {
+        let prefix = &*self.prefix;
+        let path = match (&self.azure, form.path_of(&encoded(model)), asked) {
+            (Some(version), path, _) => {
+                let deployment = match form {
+                    Api::Responses => String::new(),
+                    _ => format!("/deployments/{}", encoded(model)),
+                };
+                format!("{prefix}/openai{deployment}{path}?api-version={version}").try_into()?
+            }
+            (None, _, Some(asked)) if !form.names_model_in_path() => {
+                let known = asked.path_and_query().cloned();
+                let asked = known.unwrap_or_else(|| PathAndQuery::from_static("/"));
+                let rest = asked.as_str().strip_prefix(VERSION);
+                let rest = rest.filter(|rest| rest.starts_with('/'));
+                match rest {
+                    _ if prefix == VERSION => asked,
+                    rest => format!("{prefix}{}", rest.unwrap_or(asked.as_str())).try_into()?,
+                }
+            }
+            (None, path, _) => format!("{prefix}{path}").try_into()?,
         };
         Uri::builder()
             .scheme(self.scheme.clone())
             .authority(self.authority.clone())
-            .path_and_query(path)
+            .path_and_query::<PathAndQuery>(path)
             .build()
     }
+}
+
+/// A name in a path.
+fn encoded(name: &str) -> impl fmt::Display + '_ {
+    const PLAIN: AsciiSet = NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~');
+    utf8_percent_encode(name, &PLAIN)
 }
 
 /// Why an [`Endpoint`] cannot be.
@@ -158,6 +315,8 @@ pub enum EndpointError {
     Url(InvalidUri),
     /// The base URL is not `http(s)://host[:port][/path]`.
     NotAbsolute,
+    /// An API version has characters that cannot stand in a header.
+    Version,
     /// A credential has characters that cannot stand in a header.
     Secret,
     /// There is no certificate in the PEM of an authority.
@@ -166,11 +325,12 @@ pub enum EndpointError {
     Certificate(BoxError),
 }
 
-impl std::fmt::Display for EndpointError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for EndpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Url(_) => "the base URL cannot be read",
             Self::NotAbsolute => "the base URL is not of the form http(s)://host[:port][/path]",
+            Self::Version => "the version has characters that cannot stand in a header",
             Self::Secret => "the credential has characters that cannot stand in a header",
             Self::NoCertificate => "there is no certificate in the PEM of the authority",
             Self::Certificate(_) => "the certificate of the authority cannot be read",
@@ -189,12 +349,17 @@ impl std::error::Error for EndpointError {
 }
 
 const VERSION: &str = "/v1";
+const AZURE_KEY: HeaderName = HeaderName::from_static("api-key");
+const ANTHROPIC_KEY: HeaderName = HeaderName::from_static("x-api-key");
+/// The most output that is asked for of a model of which nothing is known, where that must be said.
+const MAX_OUTPUT: u64 = 4096;
 
 #[cfg(test)]
 mod tests {
     use http::Uri;
 
     use super::Endpoint;
+    use crate::dialect::Api;
 
     #[test]
     fn the_base_url_takes_the_place_of_the_version() {
@@ -222,7 +387,8 @@ mod tests {
         ] {
             let endpoint = Endpoint::new("x", base).unwrap();
             let asked: Uri = asked.parse().unwrap();
-            assert_eq!(endpoint.uri(&asked).unwrap().to_string(), expected);
+            let uri = endpoint.uri(Api::Chat, "m", Some(&asked)).unwrap();
+            assert_eq!(uri.to_string(), expected);
         }
     }
 

@@ -18,9 +18,8 @@ use tollgate_core::{
     fact::{Failure, Phase},
 };
 
-use self::relay::Relay;
+pub(super) use self::relay::Relay;
 use super::StreamError;
-use crate::meter::Meter;
 
 pin_project! {
     /// A provider's event stream, passed on event by event and metered.
@@ -40,11 +39,11 @@ pin_project! {
 }
 
 impl<B> Events<B> {
-    /// Passes `inner` on, without the extra chunk of usage if that is to be hidden.
-    pub(super) fn new(inner: B, trail: Trail, meter: Meter, hides_usage: bool) -> Self {
+    /// Passes `inner` on by way of `relay`.
+    pub(super) fn new(inner: B, trail: Trail, relay: Relay) -> Self {
         Self {
             inner,
-            relay: Relay::new(meter, hides_usage),
+            relay,
             trail,
             failure: None,
             ended: false,
@@ -115,7 +114,11 @@ where
                 code: Cow::Borrowed(code),
                 phase: Phase::Body,
             });
-            Err(StreamError::new(code, this.relay.was_told()))
+            Err(StreamError::new(
+                code,
+                this.relay.was_told(),
+                this.relay.take_message(),
+            ))
         }))
     }
 

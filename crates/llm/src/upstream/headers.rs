@@ -1,4 +1,7 @@
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use super::Endpoint;
+use crate::{Dialect, dialect::ANTHROPIC_VERSION};
 
 /// Leaves what a provider should see of a client's headers: no hop-by-hop fields, none of the client's credentials,
 /// nothing of ours, and no encodings, so that the answer can be metered.
@@ -21,6 +24,34 @@ pub(super) fn back(headers: &mut HeaderMap) {
                 .iter()
                 .any(|own| name.as_str().starts_with(own))
     });
+}
+
+/// Leaves of a client's headers what makes sense in another dialect.
+pub(super) fn translate(headers: &mut HeaderMap, endpoint: &Endpoint) {
+    remove(headers, |name| {
+        DIALECTS.iter().any(|own| name.as_str().starts_with(own))
+    });
+    headers.insert(header::CONTENT_TYPE, JSON);
+    headers.remove(header::ACCEPT);
+    if endpoint.speaks() == Dialect::Anthropic {
+        headers.insert(ANTHROPIC_VERSION, endpoint.version().clone());
+    }
+}
+
+/// The provider's own name for a request.
+pub(super) fn take_request_id(headers: &mut HeaderMap) -> Option<HeaderValue> {
+    let anthropics = headers.remove("request-id");
+    headers.remove("x-request-id").or(anthropics)
+}
+
+/// Whether this is the type of the content.
+pub(super) fn is(headers: &HeaderMap, essence: &str) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|value| {
+        let value = value.as_bytes();
+        value.len() >= essence.len()
+            && value[..essence.len()].eq_ignore_ascii_case(essence.as_bytes())
+            && matches!(value.get(essence.len()), None | Some(b';' | b' '))
+    })
 }
 
 fn remove(headers: &mut HeaderMap, unwanted: impl Fn(&HeaderName) -> bool) {
@@ -87,6 +118,16 @@ const OWN_IN_ANSWERS: [&str; 6] = [
     "anthropic-ratelimit-",
     "anthropic-organization-id",
 ];
+
+/// How the names of headers begin that only one dialect knows.
+const DIALECTS: [&str; 5] = [
+    "openai-",
+    "anthropic-",
+    "x-goog-",
+    "x-stainless-",
+    "user-agent",
+];
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 #[cfg(test)]
 mod tests {

@@ -1,34 +1,77 @@
-use std::collections::VecDeque;
+use std::{collections::VecDeque, mem};
 
 use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+use serde::de::IgnoredAny;
 
 use crate::{
+    Dialect,
+    canon::Fault,
     meter::{Event, Meter},
     sse::{EventBoundary, parse_event},
+    translate::{StreamTranslation, read_fault},
 };
 
-/// Takes pieces of an event stream in and gives whole events out, sans I/O. A piece that ends with an event, as nearly
-/// all do, comes out as it is.
-pub(super) struct Relay {
+/// Takes pieces of an event stream in and gives whole events out, sans I/O. Where nothing is to be changed, a piece that
+/// ends with an event, as nearly all do, comes out as it is.
+pub(in crate::upstream) struct Relay {
     meter: Option<Meter>,
-    hides_usage: bool,
+    output: Output,
     boundary: EventBoundary,
     begun: BytesMut,
+    written: Vec<u8>,
     ready: VecDeque<Bytes>,
     done: bool,
     told: bool,
+    message: Option<String>,
+}
+
+/// What comes out.
+enum Output {
+    /// The same, but for an extra chunk that the client did not ask for.
+    Same { hides_usage: bool },
+    /// The data of the events, as the elements of an array.
+    Array { begun: bool },
+    /// The same in other words.
+    Other(Box<StreamTranslation>),
 }
 
 impl Relay {
-    pub(super) fn new(meter: Meter, hides_usage: bool) -> Self {
+    /// Passes events on, without the extra chunk of usage if that is to be hidden.
+    pub(in crate::upstream) fn new(meter: Meter, hides_usage: bool) -> Self {
+        Self::with(meter, Output::Same { hides_usage })
+    }
+
+    /// Makes Gemini's array of its events.
+    pub(in crate::upstream) fn array(meter: Meter) -> Self {
+        Self::with(meter, Output::Array { begun: false })
+    }
+
+    /// Puts events into another dialect.
+    pub(in crate::upstream) fn translating(meter: Meter, stream: StreamTranslation) -> Self {
+        Self::with(meter, Output::Other(Box::new(stream)))
+    }
+
+    fn with(meter: Meter, output: Output) -> Self {
         Self {
             meter: Some(meter),
-            hides_usage,
+            output,
             boundary: EventBoundary::new(),
             begun: BytesMut::new(),
+            written: Vec::new(),
             ready: VecDeque::new(),
             done: false,
             told: false,
+            message: None,
+        }
+    }
+
+    /// Whether what comes out is one JSON array, and no events.
+    pub(in crate::upstream) fn writes_array(&self) -> bool {
+        match &self.output {
+            Output::Same { .. } => false,
+            Output::Array { .. } => true,
+            Output::Other(stream) => stream.writes_array(),
         }
     }
 
@@ -37,48 +80,76 @@ impl Relay {
         if self.done {
             return None; // Whatever follows the end mark is no part of the answer.
         }
+        let mut wrong = None;
         // What lies between `from` and `at` passes, and has not been pushed yet.
         let (mut from, mut at) = (0, 0);
-        while let Some(length) = self.boundary.next(&piece[at..]) {
+        while wrong.is_none()
+            && let Some(length) = self.boundary.next(&piece[at..])
+        {
             let end = at + length;
             if self.begun.is_empty() {
-                if !self.passes(&piece[at..end]) {
+                let passes = self.passes(&piece[at..end]);
+                if passes != Ok(true) {
                     self.push(piece.slice(from..at));
                     from = end;
                 }
+                wrong = passes.err();
             } else {
                 self.begun.extend_from_slice(&piece[at..end]);
                 let event = self.begun.split().freeze();
-                if self.passes(&event) {
-                    self.push(event);
+                match self.passes(&event) {
+                    Ok(true) => self.push(event),
+                    Ok(false) => {}
+                    Err(code) => wrong = Some(code),
                 }
                 from = end;
             }
             at = end;
         }
         self.push(piece.slice(from..at));
+        self.push_written();
         self.begun.extend_from_slice(&piece[at..]);
-        (self.begun.len() > MOST_BEGUN).then_some("event_too_large")
+        let large = self.begun.len() > MOST_BEGUN;
+        wrong.or(large.then_some("event_too_large"))
     }
 
     /// The stream ended by itself.
     pub(super) fn finish(&mut self) -> Option<&'static str> {
         // The last event may lack its empty line.
-        let last = self.begun.split().freeze();
-        if parse_event(&last)
-            .data
-            .is_some_and(|data| data.trim_ascii() == b"[DONE]")
-        {
-            self.passes(&last);
-            self.push(last);
+        let last = self.begun.split();
+        let is_whole = parse_event(&last).data.is_some_and(|data| {
+            data.trim_ascii() == b"[DONE]" || serde_json::from_slice::<IgnoredAny>(&data).is_ok()
+        });
+        if is_whole {
+            match self.passes(&last) {
+                Ok(true) => self.push(last.freeze()),
+                Ok(false) => {}
+                Err(code) => return Some(code),
+            }
         } else {
-            self.begun.extend_from_slice(&last);
+            self.begun = last;
         }
         let finished = self.meter.as_ref().is_some_and(Meter::has_finished);
-        if finished && self.begun.is_empty() && !self.told {
-            return None;
+        if !finished || !self.begun.is_empty() || self.told {
+            self.push_written();
+            return self.cut();
         }
-        self.cut()
+        let ended = match &mut self.output {
+            Output::Same { .. } => Ok(true),
+            Output::Array { begun } => {
+                self.written
+                    .extend_from_slice(if *begun { b"]" } else { b"[]" });
+                Ok(true)
+            }
+            Output::Other(_) if self.done => Ok(true),
+            Output::Other(stream) => stream.finish(&mut self.written),
+        };
+        self.push_written();
+        match ended {
+            Ok(true) => None,
+            Ok(false) => Some("stream_cut"),
+            Err(fault) => Some(self.fail(fault)),
+        }
     }
 
     /// The stream broke off.
@@ -113,22 +184,56 @@ impl Relay {
         self.told
     }
 
-    /// Meters a whole event, and says whether the client is to see it.
-    fn passes(&mut self, event: &[u8]) -> bool {
-        let Some((data, meter)) = parse_event(event).data.zip(self.meter.as_mut()) else {
-            return true; // a comment, such as a keep-alive
+    /// What the provider said of an error that the client has not been told of.
+    pub(super) fn take_message(&mut self) -> Option<String> {
+        self.message.take()
+    }
+
+    /// Meters a whole event, and says whether the client is to see it as it is.
+    fn passes(&mut self, event: &[u8]) -> Result<bool, &'static str> {
+        let is_same = matches!(self.output, Output::Same { .. });
+        let parsed = parse_event(event);
+        let Some((data, meter)) = parsed.data.zip(self.meter.as_mut()) else {
+            return Ok(is_same); // a comment, such as a keep-alive
         };
-        match meter.read(&data) {
-            Event::Part => true,
-            Event::Usage => !self.hides_usage,
-            Event::Error => {
-                self.told = true;
-                true
+        let read = meter.read(&data);
+        self.done |= read == Event::Done;
+        match &mut self.output {
+            Output::Same { hides_usage } => {
+                self.told |= read == Event::Error;
+                Ok(read != Event::Usage || !*hides_usage)
             }
-            Event::Done => {
-                self.done = true;
-                true
+            Output::Array { .. } if read == Event::Error => {
+                let fault = read_fault(Dialect::Gemini, StatusCode::BAD_GATEWAY, &data);
+                Err(self.fail(fault))
             }
+            Output::Array { begun } => {
+                let before: &[u8] = if *begun { b",\r\n" } else { b"[" };
+                *begun = true;
+                self.written.extend_from_slice(before);
+                self.written.extend_from_slice(&data);
+                Ok(false)
+            }
+            Output::Other(stream) => match stream.read(&data, &mut self.written) {
+                Ok(done) => {
+                    self.done |= done;
+                    Ok(false)
+                }
+                Err(fault) => Err(self.fail(fault)),
+            },
+        }
+    }
+
+    fn fail(&mut self, fault: Fault) -> &'static str {
+        self.message = Some(fault.message);
+        self.push_written();
+        "upstream_error"
+    }
+
+    fn push_written(&mut self) {
+        if !self.written.is_empty() {
+            let written = Bytes::from(mem::take(&mut self.written));
+            self.push(written);
         }
     }
 
@@ -148,7 +253,7 @@ mod tests {
     use tollgate_core::{Trail, fact::Usage};
 
     use super::Relay;
-    use crate::meter::Meter;
+    use crate::{dialect::Api, meter::Meter};
 
     const STREAM: &str = ": hello\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"h\u{e9}\"}}]}\n\n\
         data: {\"choices\":[{\"finish_reason\":\"stop\"}],\"usage\":null}\r\n\r\n\
@@ -158,7 +263,7 @@ mod tests {
     /// What comes out, what is wrong, and what was used, when the stream comes in these pieces.
     fn relay(pieces: &[&[u8]], hides: bool) -> (Vec<u8>, Option<&'static str>, Option<Usage>) {
         let trail = Trail::new();
-        let mut relay = Relay::new(Meter::new(trail.clone(), 0), hides);
+        let mut relay = Relay::new(Meter::new(trail.clone(), Api::Chat, 0), hides);
         let mut out = Vec::new();
         for piece in pieces {
             assert_eq!(relay.read(&Bytes::copy_from_slice(piece)), None);

@@ -1,0 +1,157 @@
+use memchr::memmem;
+
+use super::{
+    Meter,
+    text::{is_text, length, value},
+};
+use crate::{anthropic, dialect::Api, gemini, openai};
+
+/// What an event is to whoever passes it on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Event {
+    /// A part of the answer, or a comment.
+    Part,
+    /// The extra chunk with the usage.
+    Usage,
+    /// An error in mid-stream.
+    Error,
+    /// The end mark.
+    Done,
+}
+
+impl Meter {
+    /// Reads an event by its data. Most are passed after a few searches, without being parsed.
+    pub(crate) fn read(&mut self, data: &[u8]) -> Event {
+        match self.api {
+            Api::Messages => self.message(data),
+            Api::Generate | Api::StreamGenerate { .. } => self.content(data),
+            Api::Responses => self.response(data),
+            _ => self.chunk(data),
+        }
+    }
+
+    /// OpenAI's chunks of chats and completions.
+    fn chunk(&mut self, data: &[u8]) -> Event {
+        if data.trim_ascii() == b"[DONE]" {
+            self.finished = true;
+            return Event::Done;
+        }
+        let mut told = None;
+        if let Some(at) = memmem::find(data, USAGE)
+            && !value(&data[at + USAGE.len()..]).starts_with(b"null")
+            && let Some(chunk) = openai::Chunk::read(data)
+        {
+            told = chunk.usage();
+            if chunk.is_only_usage() {
+                told.map(|usage| self.tell(usage));
+                return Event::Usage;
+            }
+        }
+        if is_error(data) {
+            return Event::Error;
+        }
+        if let Some(at) = memmem::find(data, FINISH) {
+            self.finished |= is_text(&data[at + FINISH.len()..]);
+        }
+        self.part(length(data, b"\"choices\"", &TEXTS));
+        // Said beside a part, it includes the part.
+        told.map(|usage| self.tell(usage));
+        Event::Part
+    }
+
+    /// Anthropic's events.
+    fn message(&mut self, data: &[u8]) -> Event {
+        match kind(data) {
+            b"content_block_delta" => self.part(length(data, b"\"delta\"", &DELTAS)),
+            // A tool's name is output as well.
+            b"content_block_start" => self.part(0),
+            b"message_stop" => {
+                self.finished = true;
+                return Event::Done;
+            }
+            b"error" => return Event::Error,
+            b"ping" | b"content_block_stop" => {}
+            _ => {
+                if let Some(usage) = anthropic::stream_usage(data, self.told) {
+                    self.tell(usage);
+                }
+            }
+        }
+        Event::Part
+    }
+
+    /// Gemini's chunks. They have no end mark: a reason to finish stands in the last.
+    fn content(&mut self, data: &[u8]) -> Event {
+        if is_error(data) {
+            return Event::Error;
+        }
+        let ends =
+            |key: &[u8]| memmem::find(data, key).is_some_and(|at| is_text(&data[at + key.len()..]));
+        self.finished |= ends(b"\"finishReason\"") || ends(b"\"blockReason\"");
+        match gemini::stream_usage(data, self.told) {
+            Some(usage) => self.tell(usage), // A running total, this chunk included.
+            None if memmem::find(data, b"\"functionCall\"").is_some() => self.part(data.len()),
+            None => self.part(length(data, b"\"candidates\"", &[b"\"text\""])),
+        }
+        Event::Part
+    }
+
+    /// The events of OpenAI's responses.
+    fn response(&mut self, data: &[u8]) -> Event {
+        let kind = kind(data);
+        if kind.ends_with(b".delta") {
+            self.part(length(data, b"", &[b"\"delta\""]));
+            return Event::Part;
+        }
+        let event = match kind {
+            b"response.completed" | b"response.incomplete" => Event::Done,
+            b"response.failed" | b"error" => Event::Error,
+            _ => return Event::Part,
+        };
+        if let Some(usage) = openai::responses::stream_usage(data, self.told) {
+            self.tell(usage);
+        }
+        self.finished |= event == Event::Done;
+        event
+    }
+
+    fn part(&mut self, text: usize) {
+        self.chunks += 1;
+        self.text += text;
+    }
+}
+
+/// The first `type`, which is the event's own: those of its parts follow it.
+fn kind(data: &[u8]) -> &[u8] {
+    const TYPE: &[u8] = b"\"type\"";
+    let Some(at) = memmem::find(data, TYPE) else {
+        return b"";
+    };
+    let text = value(&data[at + TYPE.len()..]);
+    let text = text.strip_prefix(b"\"").unwrap_or_default();
+    let end = memchr::memchr(b'"', text).unwrap_or(text.len());
+    &text[..end]
+}
+
+/// Whether the first thing in it is an error; some servers put it into a list.
+fn is_error(data: &[u8]) -> bool {
+    let data = data.trim_ascii_start();
+    let data = data.strip_prefix(b"[").unwrap_or(data).trim_ascii_start();
+    let data = data.strip_prefix(b"{").unwrap_or(data).trim_ascii_start();
+    data.strip_prefix(b"\"error\"")
+        .is_some_and(|rest| !value(rest).starts_with(b"null"))
+}
+
+/// The fields that hold what a model has written, the reasoning of compatible servers too.
+const TEXTS: [&[u8]; 6] = [
+    b"\"content\"",
+    b"\"arguments\"",
+    b"\"text\"",
+    b"\"refusal\"",
+    b"\"reasoning_content\"",
+    b"\"reasoning\"",
+];
+const DELTAS: [&[u8]; 3] = [b"\"text\"", b"\"partial_json\"", b"\"thinking\""];
+/// Inside a text it would be escaped.
+const USAGE: &[u8] = b"\"usage\"";
+const FINISH: &[u8] = b"\"finish_reason\"";

@@ -1,0 +1,134 @@
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, Uri, request::Parts};
+use http_body_util::Full;
+use tollgate_core::{
+    Payload, Rejection,
+    fact::{Call, Target},
+};
+
+use super::Endpoint;
+use crate::{
+    ModelInfo,
+    canon::Losses,
+    dialect::Api,
+    peek::Peek,
+    translate::{Translation, lost, untranslated},
+};
+
+/// What goes to an endpoint, and how the answer comes back.
+pub(super) struct Plan {
+    /// What is asked for there; nothing if nobody inspected the request.
+    pub(super) form: Option<Api>,
+    pub(super) uri: Result<Uri, http::Error>,
+    pub(super) body: Full<Bytes>,
+    pub(super) way: Way,
+    /// What could not be said there.
+    pub(super) dropped: Option<HeaderValue>,
+}
+
+/// How an answer comes back.
+pub(super) enum Way {
+    /// As it is, but for an extra chunk that the caller did not ask for.
+    Same { hides_usage: bool },
+    /// The events of a stream become the elements of an array.
+    Array,
+    /// In other words.
+    Translated(Box<Translation>),
+    /// By ourselves: the endpoint has no such thing, but the answer can be estimated.
+    Count(Api),
+}
+
+impl Plan {
+    /// Decides how a request goes on. Without those outside who read and inspect it, it does as it is.
+    pub(super) fn new(
+        endpoint: &Endpoint,
+        info: Option<&ModelInfo>,
+        parts: &Parts,
+        body: Full<Bytes>,
+    ) -> Result<Self, Rejection> {
+        let extensions = &parts.extensions;
+        let as_it_is = |form: Option<Api>, body| Self {
+            form,
+            uri: endpoint.uri(form.unwrap_or(Api::Chat), "", Some(&parts.uri)),
+            body,
+            way: Way::Same { hides_usage: false },
+            dropped: None,
+        };
+        let Some(target) = extensions.get::<Target>() else {
+            return Ok(as_it_is(None, body));
+        };
+        let (Some(payload), Some(front)) = (extensions.get::<Payload>(), Api::of(parts)) else {
+            return Ok(as_it_is(None, body));
+        };
+        // A layer in between may have changed the body since it was inspected.
+        let seen = extensions.get::<Peek>();
+        let seen = seen.filter(|peek| peek.is_of(payload.bytes())).cloned();
+        let call = extensions.get::<Call>().cloned();
+        let looked = match seen.zip(call) {
+            Some((peek, call)) => Some((call, peek)),
+            None => Peek::at(front, &parts.uri, payload.bytes()).ok(),
+        };
+        let Some((call, peek)) = looked else {
+            return Ok(as_it_is(Some(front), body));
+        };
+        let model = if target.model.is_empty() {
+            &*call.model
+        } else {
+            &*target.model
+        };
+        let Some(form) = endpoint.form(front, call.stream) else {
+            return match front {
+                Api::CountTokens | Api::CountContents => Ok(Self {
+                    way: Way::Count(front),
+                    ..as_it_is(Some(front), body)
+                }),
+                _ => Err(untranslated(endpoint.speaks())),
+            };
+        };
+        if form.is_like(front) {
+            let (bytes, hides_usage) = peek.rewrite(model, endpoint.wants_usage());
+            return Ok(Self {
+                form: Some(form),
+                uri: endpoint.uri(form, model, Some(&parts.uri)),
+                body: Full::new(bytes),
+                way: match front {
+                    Api::StreamGenerate { array: true } => Way::Array,
+                    _ => Way::Same { hides_usage },
+                },
+                dropped: None,
+            });
+        }
+        let translation = Translation::read(front, form, &call.model, payload.bytes())?;
+        let known = info.and_then(|info| info.max_output);
+        let (bytes, losses) = translation.request(&endpoint.target(model, known));
+        if !losses.fields().is_empty() && !endpoint.is_lenient() {
+            return Err(lost(&losses, endpoint.speaks()));
+        }
+        Ok(Self {
+            form: Some(form),
+            uri: endpoint.uri(form, model, None),
+            body: Full::from(bytes),
+            way: Way::Translated(Box::new(translation)),
+            dropped: dropped(&losses),
+        })
+    }
+}
+
+/// The names of what was dropped.
+fn dropped(losses: &Losses) -> Option<HeaderValue> {
+    let names: Vec<&str> = losses.all().collect();
+    if names.is_empty() {
+        return None;
+    }
+    // Field names are the caller's own text, and may be anything.
+    let safe = names
+        .join(", ")
+        .replace(|it: char| !(' '..='~').contains(&it), "?");
+    HeaderValue::try_from(safe).ok()
+}
+
+/// What cannot be reached by any path.
+pub(super) fn no_path() -> Rejection {
+    let message = "the path cannot be sent on";
+    Rejection::new(StatusCode::BAD_GATEWAY, "unknown_url", message).about_target()
+}
