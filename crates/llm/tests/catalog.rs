@@ -202,6 +202,7 @@ async fn anthropics_pages_go_both_ways() {
         ("?after_id=m%320&limit=", "m21..m25"),
         ("?limit=2&after_id=m25", "-"),
         ("?limit=3&before_id=m7", "m4..m6 more"),
+        ("?limit=3&before_id=m5", "m2..m4 more"),
         ("?limit=3&before_id=m4", "m1..m3"),
         ("?before_id=m1", "-"),
     ] {

@@ -44,7 +44,8 @@ fn usage(
 
 /// Rates of which input and output are known.
 fn some_rates() -> impl Strategy<Value = Rates> {
-    let rate = 0..100_000_000_000_u64;
+    // Cheap and dear ones, so that a tier is often far below another.
+    let rate = prop_oneof![0..1000_u64, 0..100_000_000_000_u64];
     let maybe = || proptest::option::of(rate.clone());
     let all = (
         rate.clone(),
@@ -191,6 +192,14 @@ fn a_tier_holds_for_the_whole_request_and_counts_cached_input() {
     assert_eq!(cost(1001, 0).nanos(), 2002);
     assert_eq!(cost(1, 1000).nanos(), 2);
     assert_eq!(cost(2001, 0).nanos(), 10_005);
+    let cheaper = price
+        .clone()
+        .above(3000, rates([Some(0), Some(0), None, None, Some(0), None]));
+    assert_eq!(
+        cheaper.worst(4000, 0).unwrap().nanos(),
+        15_000,
+        "less input may cost more"
+    );
     assert_eq!(price.worst(1000, 10).unwrap().nanos(), 1000);
     assert_eq!(price.worst(1500, 10).unwrap().nanos(), 3090);
     let kind = TokenKind::Output;
