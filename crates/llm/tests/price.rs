@@ -90,8 +90,8 @@ proptest! {
     #[test]
     fn no_usage_within_the_bounds_costs_more_than_the_worst(
         price in some_price(),
-        used in proptest::array::uniform6(0..1500_u64),
-        spare in (0..2000_u64, 0..2000_u64),
+        used in proptest::array::uniform6(prop_oneof![Just(0), 0..1500_u64]),
+        spare in (prop_oneof![Just(0), 0..2000_u64], prop_oneof![Just(0), 0..2000_u64]),
     ) {
         let used = usage(used);
 
