@@ -1,40 +1,74 @@
+mod answer;
+mod anthropic;
+mod candidate;
+mod gemini;
 mod layer;
+mod model;
+mod openai;
+mod query;
 
-use std::{collections::HashMap, fmt, sync::Arc, time::SystemTime};
+use std::{cmp::Reverse, collections::HashMap, fmt, sync::Arc};
 
-use serde_json::{Value, json};
-use tollgate_core::fact::Target;
+pub use self::{
+    candidate::Candidate,
+    layer::{CatalogFuture, CatalogLayer, CatalogService},
+    model::Model,
+};
 
-pub use self::layer::{CatalogFuture, CatalogLayer, CatalogService};
-
-/// The models that clients can ask for, and the targets that serve them. Clones share the models.
+/// The models that clients can ask for, and who can serve them. Clones share the models.
+///
+/// A name with a `*` is a pattern: the model serves all names that it covers and that are not models themselves.
 ///
 /// ```
 /// use tollgate_core::fact::Target;
 /// use tollgate_llm::{Catalog, Model};
 ///
-/// let catalog: Catalog = [Model::new("fast", [Target::model("openai", "gpt-4o-mini")])].into_iter().collect();
-/// assert_eq!(catalog.get("fast").unwrap().targets().len(), 1);
+/// let catalog: Catalog = [
+///     Model::new("fast", [Target::model("openai", "gpt-4o-mini")]),
+///     Model::new("openai/*", [Target::model("openai", "*")]),
+/// ]
+/// .into_iter()
+/// .collect();
+///
+/// assert_eq!(catalog.get("fast").unwrap().candidates().len(), 1);
+/// assert_eq!(catalog.get("openai/gpt-4o").unwrap().name(), "openai/*");
 /// ```
 #[derive(Clone, Default)]
 pub struct Catalog(Arc<Models>);
 
 #[derive(Default)]
 struct Models {
-    by_name: HashMap<Arc<str>, Model>,
-    in_order: Vec<Arc<str>>,
+    in_order: Vec<Model>,
+    by_name: HashMap<Arc<str>, usize>,
+    /// The longest pattern first, since it says the most.
+    patterns: Vec<usize>,
 }
 
 impl Catalog {
-    /// The model that a client asks for by this name.
+    /// The model that serves this name. Of several patterns that cover it, the longest does.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Model> {
-        self.0.by_name.get(name)
+        let Models {
+            in_order,
+            by_name,
+            patterns,
+        } = &*self.0;
+        // A pattern is no name, so that nobody asks a provider for `*`.
+        if name.contains('*') {
+            return None;
+        }
+        match by_name.get(name) {
+            Some(&index) => in_order.get(index),
+            None => {
+                let mut patterns = patterns.iter().filter_map(|&index| in_order.get(index));
+                patterns.find(|model| model.serves(name))
+            }
+        }
     }
 
-    /// All models, in the order in which they were given.
+    /// All models, patterns among them, in the order in which they were given.
     pub fn iter(&self) -> impl Iterator<Item = &Model> {
-        self.0.in_order.iter().filter_map(|name| self.get(name))
+        self.0.in_order.iter()
     }
 }
 
@@ -43,53 +77,27 @@ impl FromIterator<Model> for Catalog {
     fn from_iter<I: IntoIterator<Item = Model>>(models: I) -> Self {
         let mut all = Models::default();
         for model in models {
-            let name = Arc::clone(&model.name);
-            if all.by_name.insert(Arc::clone(&name), model).is_none() {
-                all.in_order.push(name);
+            let next = all.in_order.len();
+            let name = Arc::clone(model.name_arc());
+            match *all.by_name.entry(name).or_insert(next) {
+                index if index < next => all.in_order[index] = model,
+                _ => all.in_order.push(model),
             }
         }
+        let indexes = 0..all.in_order.len();
+        all.patterns = indexes
+            .filter(|&index| all.in_order[index].is_pattern())
+            .collect();
+        all.patterns
+            .sort_by_key(|&index| Reverse(all.in_order[index].name().len()));
         Self(Arc::new(all))
     }
 }
 
 impl fmt::Debug for Catalog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(&self.0.in_order).finish()
-    }
-}
-
-/// What a client can ask for by one name.
-#[derive(Clone, Debug)]
-pub struct Model {
-    name: Arc<str>,
-    targets: Arc<[Target]>,
-    created: u64,
-}
-
-impl Model {
-    /// A model by the name that clients use, served by these targets.
-    pub fn new(name: impl Into<Arc<str>>, targets: impl IntoIterator<Item = Target>) -> Self {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        Self {
-            name: name.into(),
-            targets: targets.into_iter().collect(),
-            created: now.map_or(0, |now| now.as_secs()),
-        }
-    }
-
-    /// The name that clients use.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The targets that serve it.
-    #[must_use]
-    pub fn targets(&self) -> &[Target] {
-        &self.targets
-    }
-
-    fn json(&self) -> Value {
-        json!({ "id": self.name, "object": "model", "created": self.created, "owned_by": "tollgate" })
+        f.debug_list()
+            .entries(self.iter().map(Model::name))
+            .finish()
     }
 }

@@ -34,7 +34,7 @@ pub use self::upstream::{
     Endpoint, EndpointError, StreamError, Upstream, UpstreamBody, UpstreamFuture,
 };
 pub use self::{
-    catalog::{Catalog, CatalogFuture, CatalogLayer, CatalogService, Model},
+    catalog::{Candidate, Catalog, CatalogFuture, CatalogLayer, CatalogService, Model},
     dialect::Dialect,
     inspect::{Inspect, InspectLayer},
     price::{

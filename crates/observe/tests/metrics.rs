@@ -305,7 +305,9 @@ fn each_attempt_counts_at_its_own_target() {
                 input: 1,
                 cache_read: 2,
                 cache_write: 3,
+                cache_write_1h: 6,
                 output: 4,
+                reasoning: 2,
                 ..Usage::default()
             });
             served.set(Cost::from_nanos(5));
@@ -328,6 +330,8 @@ fn each_attempt_counts_at_its_own_target() {
         ("tokens_total{type=input,model=fast,target=a}", 1.0),
         ("tokens_total{type=cache_read,model=fast,target=a}", 2.0),
         ("tokens_total{type=cache_write,model=fast,target=a}", 3.0),
+        ("tokens_total{type=cache_write_1h,model=fast,target=a}", 6.0),
+        ("tokens_total{type=reasoning,model=fast,target=a}", 2.0),
         ("tokens_total{type=output,model=fast,target=a}", 4.0),
         ("tokens_total{type=output,model=fast,target=b}", 7.0),
         ("cost_nanodollars_total{model=fast,target=a}", 5.0),

@@ -6,22 +6,20 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE, request::Parts};
+use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
 use pin_project_lite::pin_project;
-use serde_json::{Value, json};
-use tollgate_core::{
-    Rejection, Reply, Wire,
-    fact::{Call, Operation, Principal},
-};
+use serde_json::Value;
+use tollgate_core::{Reply, Wire};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{Catalog, Model};
-use crate::dialect::MODEL;
+use super::Catalog;
 
-/// Answers which models there are, and refuses calls of those that there are not, with 404.
+/// Answers which models there are, in the caller's dialect, and refuses calls that nobody can serve: 404 for a model
+/// that there is not, 400 for a model of whose candidates none can do what is needed.
 ///
-/// A caller sees the models that its [`Principal`] may call. Place it inside [`InspectLayer`](crate::InspectLayer).
+/// A caller sees the models that its [`Principal`](tollgate_core::fact::Principal) may call. Patterns are not listed,
+/// but a name that one covers can be looked up. Place it inside [`InspectLayer`](crate::InspectLayer).
 #[derive(Clone, Debug)]
 pub struct CatalogLayer {
     catalog: Catalog,
@@ -86,29 +84,6 @@ where
     }
 }
 
-impl Catalog {
-    /// The answer to a request that goes no further.
-    fn answer(&self, parts: &Parts) -> Option<Result<Value, Rejection>> {
-        let call = parts.extensions.get::<Call>()?;
-        if call.operation != Operation::Models {
-            let known = self.get(&call.model).is_some();
-            return (!known).then(|| Err(unknown(&call.model)));
-        }
-        let principal = parts.extensions.get::<Principal>();
-        let visible = |model: &&Model| principal.is_none_or(|it| it.may_call(model.name()));
-        Some(match parts.uri.path().strip_prefix(MODEL) {
-            Some(name) => match self.get(name).filter(visible) {
-                Some(model) => Ok(model.json()),
-                None => Err(unknown(name)),
-            },
-            None => {
-                let models: Vec<_> = self.iter().filter(visible).map(Model::json).collect();
-                Ok(json!({ "object": "list", "data": models }))
-            }
-        })
-    }
-}
-
 pin_project! {
     /// The response of a [`CatalogService`].
     pub struct CatalogFuture<F, B> {
@@ -150,15 +125,4 @@ fn ok<B>(json: &Value) -> Response<Reply<B>> {
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);
     response
-}
-
-fn unknown(model: &str) -> Rejection {
-    // A name is the caller's own text, so only its beginning is repeated.
-    let shown: String = model.chars().take(128).collect();
-    Rejection::new(
-        StatusCode::NOT_FOUND,
-        "model_not_found",
-        format!("the model `{shown}` does not exist, or you have no access to it"),
-    )
-    .with_detail("param", "model")
 }
