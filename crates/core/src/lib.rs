@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod close_unread;
 pub mod fact;
 mod gate;
 mod layer;
@@ -16,6 +17,7 @@ mod trail;
 mod wire;
 
 pub use self::{
+    close_unread::{CloseUnread, Unread},
     gate::{Admission, Gate, GateFn, Never, gate_fn},
     layer::{GateFuture, GateLayer, GateService},
     limits::{Limit, Limits},

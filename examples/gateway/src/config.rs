@@ -87,9 +87,7 @@ impl Config {
             if !names.insert(&provider.name) {
                 return say(format!("there are two providers named `{}`", provider.name));
             }
-            provider
-                .endpoint()
-                .map_err(|error| ConfigError::Endpoint(provider.name.clone(), error))?;
+            provider.endpoint()?;
         }
         let mut models = HashSet::new();
         for model in &self.models {
@@ -260,6 +258,7 @@ mod tests {
     fn what_cannot_work_is_refused_with_the_reason() {
         let model = "[[models]]\nname = \"m\"\ntargets = [{ provider = \"p\", model = \"x\" }]\n";
         let provider = "[[providers]]\nname = \"p\"\nbase_url = \"http://localhost/v1\"\n";
+        let trusting = provider.replace("http:", "https:");
         let anonymous = "[server]\nlisten = \"0.0.0.0:1\"\n[auth]\nanonymous = true\n[simulated]\nenabled = true\n";
         let two_ways = "[[keys]]\nid = \"k\"\nkey = \"0123456789abcdef\"\nkey_sha256 = \"00\"\n";
         let twice = "[[keys]]\nid = \"a\"\nkey = \"0123456789abcdef\"\n[[keys]]\nid = \"b\"\nkey = \"0123456789abcdef\"\n";
@@ -306,6 +305,18 @@ mod tests {
             (
                 format!("{}{model}", provider.replace("http:", "ftp:")),
                 "base URL",
+            ),
+            (
+                format!("{provider}ca = \"x.pem\"\n{model}"),
+                "base URL of https",
+            ),
+            (
+                format!("{trusting}ca = \"nowhere.pem\"\n{model}"),
+                "nowhere.pem as its `ca`: No such file",
+            ),
+            (
+                format!("{trusting}ca = \"Cargo.toml\"\n{model}"),
+                "Cargo.toml as its `ca`: there is no certificate",
             ),
         ] {
             let parsed = Config::parse(&text).map_err(|error| error.to_string());

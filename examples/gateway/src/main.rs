@@ -4,7 +4,6 @@ mod admin;
 mod config;
 mod server;
 mod stack;
-mod unread;
 
 use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
 

@@ -11,9 +11,8 @@ use tollgate::{
     breaker::{BreakerLayer, BreakerPolicy},
     cache::{CacheLayer, CachePolicy},
     core::{
-        BoxError, GateLayer, PayloadLayer, Rejection, TimeoutLayer,
+        BoxError, CloseUnread, GateLayer, PayloadLayer, Rejection, TimeoutLayer,
         fact::{Call, Principal},
-        gate_fn,
     },
     llm::{Catalog, CatalogLayer, InspectLayer, Model, RenderLayer, Upstream},
     observe::{ObserveLayer, RequestIdLayer},
@@ -22,10 +21,7 @@ use tollgate::{
 use tower::{Service, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::{
-    config::{self, Config, ConfigError},
-    unread::close_unread,
-};
+use crate::config::{self, Config, ConfigError};
 
 /// The whole gateway: one layer a line, outermost first.
 pub(crate) fn stack(
@@ -46,7 +42,7 @@ pub(crate) fn stack(
 > {
     Ok(ServiceBuilder::new()
         .layer(CatchPanicLayer::custom(panicked)) // outermost: a panic costs one request
-        .layer(GateLayer::new(gate_fn(close_unread)))
+        .layer(GateLayer::new(CloseUnread)) // outside all that refuses: a client is told when its connection ends
         .layer(RequestIdLayer::new())
         .layer(ObserveLayer::new()) // measures everything below, refusals too
         .layer(RenderLayer::new()) // rewords what is refused below into the caller's dialect

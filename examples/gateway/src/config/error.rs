@@ -1,7 +1,7 @@
 use std::{io, path::PathBuf};
 
 use thiserror::Error;
-use tollgate::llm::EndpointError;
+use tollgate::{core::BoxError, llm::EndpointError};
 
 /// What is wrong with the configuration.
 #[derive(Debug, Error)]
@@ -12,6 +12,8 @@ pub(crate) enum ConfigError {
     Parse(PathBuf, Mistake),
     #[error("the provider `{0}` cannot be used")]
     Endpoint(String, #[source] EndpointError),
+    #[error("the provider `{0}` cannot be used, with {path} as its `ca`", path = .1.display())]
+    Ca(String, PathBuf, #[source] BoxError),
     #[error("{0}")]
     Invalid(String),
 }

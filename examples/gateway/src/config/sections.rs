@@ -135,12 +135,34 @@ pub(crate) struct Provider {
     pub(crate) api_key: Option<SecretString>,
     #[serde(default = "yes")]
     pub(crate) include_usage: bool,
+    #[serde(default)]
+    pub(crate) http2: bool,
+    pub(crate) ca: Option<PathBuf>,
 }
 
 impl Provider {
-    pub(crate) fn endpoint(&self) -> Result<Endpoint, EndpointError> {
-        let endpoint =
-            Endpoint::new(&*self.name, &self.base_url)?.asks_for_usage(self.include_usage);
+    /// Where it is; reads the file of its authorities.
+    pub(crate) fn endpoint(&self) -> Result<Endpoint, ConfigError> {
+        let endpoint = self.address();
+        let endpoint = endpoint.map_err(|error| ConfigError::Endpoint(self.name.clone(), error))?;
+        let Some(path) = &self.ca else {
+            return Ok(endpoint);
+        };
+        if !self.base_url.starts_with("https:") {
+            return Err(ConfigError::Invalid(format!(
+                "the provider `{}` has a `ca`, which needs a base URL of https",
+                self.name
+            )));
+        }
+        let refused = |error| ConfigError::Ca(self.name.clone(), path.clone(), error);
+        let pem = std::fs::read(path).map_err(|error| refused(error.into()))?;
+        endpoint.ca(&pem).map_err(|error| refused(error.into()))
+    }
+
+    fn address(&self) -> Result<Endpoint, EndpointError> {
+        let endpoint = Endpoint::new(&*self.name, &self.base_url)?
+            .asks_for_usage(self.include_usage)
+            .http2(self.http2);
         match &self.api_key {
             Some(key) => endpoint.bearer(key.clone()),
             None => Ok(endpoint),

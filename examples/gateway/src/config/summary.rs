@@ -43,11 +43,18 @@ impl Config {
             } else {
                 "without a key"
             };
-            writeln!(
+            write!(
                 text,
                 "provider   {}: {:?} at {} {key}",
                 provider.name, provider.dialect, provider.base_url
             )?;
+            if provider.http2 {
+                write!(text, ", HTTP/2")?;
+            }
+            if let Some(ca) = &provider.ca {
+                write!(text, ", trusting {}", ca.display())?;
+            }
+            writeln!(text)?;
         }
         for model in &self.models {
             let targets = model
