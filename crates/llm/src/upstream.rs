@@ -21,6 +21,7 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
+use tokio::sync::watch;
 use tollgate_core::{Rejection, Reply, Wire, fact::Target};
 use tower_service::Service;
 
@@ -52,7 +53,7 @@ use self::{
 pub struct Upstream {
     // Behind one pointer: a service is cloned for each request, and this one for each attempt too.
     destinations: Arc<HashMap<Arc<str>, Arc<Destination>>>,
-    prices: Prices,
+    prices: watch::Receiver<Prices>,
     max_answer: usize,
 }
 
@@ -73,7 +74,7 @@ impl Upstream {
         });
         Self {
             destinations: Arc::new(destinations.collect()),
-            prices: Prices::built_in(),
+            prices: watch::channel(Prices::built_in()).1,
             max_answer: 32 << 20,
         }
     }
@@ -81,7 +82,14 @@ impl Upstream {
     /// Sets what models cost and can do; the [built-in table](Prices::built_in) by default. A model is looked up by the
     /// endpoint's name, then by its dialect's.
     #[must_use]
-    pub fn prices(mut self, prices: Prices) -> Self {
+    pub fn prices(self, prices: Prices) -> Self {
+        self.watch_prices(watch::channel(prices).1)
+    }
+
+    /// Takes what models cost and can do from a channel, for who reads it again while requests are served. What was begun
+    /// at a price is settled at it.
+    #[must_use]
+    pub fn watch_prices(mut self, prices: watch::Receiver<Prices>) -> Self {
         self.prices = prices;
         self
     }
@@ -95,9 +103,12 @@ impl Upstream {
 }
 
 impl Upstream {
-    fn info(&self, endpoint: &Endpoint, model: &str) -> Option<&ModelInfo> {
-        let named = self.prices.get(endpoint.name(), model);
-        named.or_else(|| self.prices.get(endpoint.speaks().as_str(), model))
+    fn info(&self, endpoint: &Endpoint, model: &str) -> Option<ModelInfo> {
+        let prices = self.prices.borrow();
+        let named = prices.get(endpoint.name(), model);
+        named
+            .or_else(|| prices.get(endpoint.speaks().as_str(), model))
+            .cloned()
     }
 }
 

@@ -1,19 +1,21 @@
+mod catalog;
 mod error;
 mod expand;
+mod prices;
 mod sections;
 mod summary;
 
 use std::{collections::HashSet, path::Path};
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use tollgate::llm::{Dialect, Prices};
 
 pub(crate) use self::{
+    catalog::{Model, ModelTarget, Provider, Strategy},
     error::{ConfigError, Mistake},
-    sections::{
-        Audit, Auth, Balance, Breaker, Cache, Key, Model, ModelTarget, Provider, Quota, Server,
-        Simulated, Strategy, Timeout,
-    },
+    prices::{PriceFile, changed},
+    sections::{Audit, Auth, Balance, Breaker, Cache, Key, Quota, Server, Simulated, Timeout},
 };
 
 /// All of the gateway's configuration, as in the file.
@@ -30,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) providers: Vec<Provider>,
     #[serde(default)]
     pub(crate) models: Vec<Model>,
+    #[serde(default)]
+    pub(crate) prices: PriceFile,
     #[serde(default)]
     pub(crate) quota: Quotas,
     pub(crate) cache: Option<Cache>,
@@ -64,11 +68,24 @@ impl Config {
 
     /// What holds without a file: the simulated provider, and those whose keys are in the environment.
     pub(crate) fn built_in() -> Result<Self, ConfigError> {
-        let mut text = BUILT_IN.to_owned();
-        if std::env::var_os("OPENAI_API_KEY").is_some_and(|key| !key.is_empty()) {
-            text.push_str(OPENAI);
+        let mut config = Self::parse(BUILT_IN)
+            .map_err(|mistake| ConfigError::Parse("(built in)".into(), mistake))?;
+        for (variable, dialect) in KEYS {
+            if let Some(key) = std::env::var(variable).ok().filter(|key| !key.is_empty()) {
+                config.add(dialect, key.into());
+            }
         }
-        Self::parse(&text).map_err(|mistake| ConfigError::Parse("(built in)".into(), mistake))
+        Ok(config)
+    }
+
+    /// Adds a provider at its usual address, and all of its models that the built-in table knows.
+    fn add(&mut self, dialect: Dialect, key: SecretString) {
+        let provider = Provider::usual(dialect, key);
+        let prices = Prices::built_in();
+        let known = prices.iter().filter(|(name, ..)| *name == provider.name);
+        self.models
+            .extend(known.map(|(name, model, _)| Model::of(name, model)));
+        self.providers.push(provider);
     }
 
     /// Reads a text; errors say the line and the column.
@@ -81,10 +98,10 @@ impl Config {
         let say = |what: String| Err(ConfigError::Invalid(what));
         let mut names = HashSet::new();
         if self.simulated.is_on() {
-            names.insert(SIMULATED);
+            names.extend(SIMULATED.map(|(name, _)| name));
         }
         for provider in &self.providers {
-            if !names.insert(&provider.name) {
+            if !names.insert(&*provider.name) {
                 return say(format!("there are two providers named `{}`", provider.name));
             }
             provider.endpoint()?;
@@ -202,8 +219,18 @@ impl Config {
     }
 }
 
-/// The name under which targets reach the simulated provider.
-pub(crate) const SIMULATED: &str = "simulated";
+/// The names under which targets reach the simulated provider, in each of its dialects.
+pub(crate) const SIMULATED: [(&str, Dialect); 3] = [
+    ("simulated", Dialect::OpenAi),
+    ("simulated-anthropic", Dialect::Anthropic),
+    ("simulated-gemini", Dialect::Gemini),
+];
+/// The variables of the environment that turn a provider on.
+const KEYS: [(&str, Dialect); 3] = [
+    ("OPENAI_API_KEY", Dialect::OpenAi),
+    ("ANTHROPIC_API_KEY", Dialect::Anthropic),
+    ("GEMINI_API_KEY", Dialect::Gemini),
+];
 
 const SHORTEST_KEY: usize = 16;
 const MOST_TARGETS: usize = 64;
@@ -211,7 +238,6 @@ const MOST_WORKERS: usize = 1024;
 /// In minutes.
 const LONGEST_BURST: u64 = 1_000_000;
 const BUILT_IN: &str = include_str!("config/built_in.toml");
-const OPENAI: &str = include_str!("config/openai.toml");
 
 #[cfg(test)]
 mod tests {
@@ -219,13 +245,16 @@ mod tests {
 
     #[test]
     fn what_is_built_in_is_valid() {
-        for text in [
-            super::BUILT_IN.to_owned(),
-            format!("{}{}", super::BUILT_IN, super::OPENAI),
-        ] {
-            // The key stands in the environment of those who use it.
-            let text = text.replace("${OPENAI_API_KEY}", "sk-0123456789abcdef");
-            Config::parse(&text).unwrap().validate().unwrap();
+        let mut config = Config::parse(super::BUILT_IN).unwrap();
+        for (_, dialect) in super::KEYS {
+            config.add(dialect, "sk-0123456789abcdef".into());
+        }
+        config.validate().unwrap();
+        for name in ["gpt-5.4", "claude-haiku-4-5", "gemini-2.5-flash"] {
+            assert!(
+                config.models.iter().any(|model| model.name == name),
+                "{name}"
+            );
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod admin;
 mod config;
+mod pools;
 mod server;
 mod stack;
 
@@ -16,7 +17,7 @@ use self::{config::Config, server::Server};
 /// An LLM gateway: authenticates callers, holds quotas, caches, balances over providers, breaks circuits, audits.
 ///
 /// Without a configuration it serves a simulated provider on loopback, and prints a key and a line to try it with.
-/// With OPENAI_API_KEY in the environment, OpenAI's models are on as well.
+/// With OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY in the environment, those providers' models are on as well.
 #[derive(Debug, Parser)]
 #[command(version, about, arg_required_else_help = false)]
 struct Arguments {

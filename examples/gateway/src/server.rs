@@ -18,24 +18,25 @@ use secrecy::ExposeSecret;
 use tokio::{
     net::{TcpListener, TcpStream},
     signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
     task::JoinSet,
     time::{sleep, timeout},
 };
 use tollgate::{
     audit::Log,
-    llm::{Endpoint, Upstream, simulated},
+    llm::{Dialect, Endpoint, Prices, Upstream, simulated},
 };
 
 use crate::{
     Error,
     admin::Admin,
-    config::{Config, SIMULATED},
+    config::{Config, SIMULATED, changed},
     stack,
 };
 
 /// The gateway with its sockets bound.
 pub(crate) struct Server {
-    config: Config,
+    config: Arc<Config>,
     data: TcpListener,
     operators: TcpListener,
     admin: Admin,
@@ -61,13 +62,16 @@ impl Server {
             endpoints.push(provider.endpoint()?);
         }
         if config.simulated.is_on() {
-            endpoints.push(simulated_provider(config.simulated.pace).await?);
+            endpoints.extend(simulated_provider(config.simulated.pace).await?);
         }
         let path = &config.audit.path;
         let log = stack::log(&config.audit)
             .map_err(|error| format!("cannot open the audit log {}: {error}", path.display()))?;
+        let (sender, prices) = watch::channel(config.prices()?);
+        let config = Arc::new(config);
+        tokio::spawn(watch_prices(Arc::clone(&config), sender));
         Ok(Self {
-            upstream: Upstream::new(endpoints),
+            upstream: Upstream::new(endpoints).watch_prices(prices),
             admin: Admin::install()?,
             data,
             operators,
@@ -196,14 +200,53 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
     listener.map_err(|error| format!("cannot listen on {address}: {error}").into())
 }
 
-/// Starts the built-in provider on a socket of its own, with a key of its own.
-async fn simulated_provider(pace: Duration) -> Result<Endpoint, Error> {
+/// Starts the built-in provider on a socket of its own, with a key of its own. It speaks all dialects.
+async fn simulated_provider(pace: Duration) -> Result<Vec<Endpoint>, Error> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    let url = format!("http://{}/v1", listener.local_addr()?);
+    let address = listener.local_addr()?;
     let provider = simulated::Simulated::new().key("sk-simulated").pace(pace);
     tokio::spawn(provider.serve(listener));
-    Ok(Endpoint::new(SIMULATED, &url)?.bearer("sk-simulated".into())?)
+    let endpoints = SIMULATED.map(|(name, dialect)| {
+        let version = match dialect {
+            Dialect::Gemini => "v1beta",
+            _ => "v1",
+        };
+        Endpoint::new(name, &format!("http://{address}/{version}"))?
+            .dialect(dialect)
+            .key("sk-simulated".into())
+    });
+    Ok(endpoints.into_iter().collect::<Result<_, _>>()?)
 }
+
+/// Reads the file of prices again when it has changed. One that cannot be read leaves the prices as they were.
+async fn watch_prices(config: Arc<Config>, prices: watch::Sender<Prices>) {
+    let Some(path) = &config.prices.file else {
+        return;
+    };
+    let mut read = changed(path).ok();
+    let mut ticks = tokio::time::interval(PRICES_READ);
+    loop {
+        ticks.tick().await;
+        let now = changed(path).ok();
+        if now == read {
+            continue;
+        }
+        read = now;
+        match config.prices() {
+            Ok(new) => {
+                prices.send_replace(new);
+                tracing::info!(path = %path.display(), "the prices were read again");
+            }
+            Err(error) => {
+                let error = crate::chain(&error);
+                tracing::warn!(error, "the prices stay as they were");
+            }
+        }
+    }
+}
+
+/// How often it is looked whether the file of prices has changed.
+const PRICES_READ: Duration = Duration::from_secs(1);
 
 /// The signals that ask the process to stop.
 struct Signals {

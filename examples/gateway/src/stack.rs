@@ -1,4 +1,4 @@
-use std::{collections::HashMap, convert::Infallible, io, sync::Arc};
+use std::{convert::Infallible, io};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, request::Parts};
@@ -7,7 +7,7 @@ use hyper::body::Incoming;
 use tollgate::{
     audit::{AuditLayer, Log},
     auth::{ApiKeys, AuthLayer, PermitLayer},
-    balance::{BalanceLayer, Pool, RetryBudget, Strategy},
+    balance::{BalanceLayer, Pool, RetryBudget},
     breaker::{BreakerLayer, BreakerPolicy},
     cache::{CacheLayer, CachePolicy},
     core::{
@@ -40,6 +40,7 @@ pub(crate) fn stack(
     + use<>,
     ConfigError,
 > {
+    let catalog = catalog(config)?;
     Ok(ServiceBuilder::new()
         .layer(CatchPanicLayer::custom(panicked)) // outermost: a panic costs one request
         .layer(GateLayer::new(CloseUnread)) // outside all that refuses: a client is told when its connection ends
@@ -53,10 +54,10 @@ pub(crate) fn stack(
         .map_future(Box::pin) // so that the layers above move a pointer, and not two kilobytes
         .map_response(|answer: Response<_>| answer.map(Box::pin)) // the same for the body
         .layer(InspectLayer::new()) // from here on the call is known
-        .layer(CatalogLayer::new(catalog(config))) // lists models, and refuses those that there are not
+        .layer(CatalogLayer::new(catalog.clone())) // lists models, and refuses those that there are not
         .layer(PermitLayer::new(may_call)) // before the cache: what may not be asked is not answered from it
         .layer(cache(config.cache.as_ref())) // a hit costs nothing
-        .layer(balance(config)) // chooses a target; what is below holds for every attempt
+        .layer(balance(config, catalog)) // chooses a target; what is below holds for every attempt
         .layer(breaker(&config.breaker)) // sees only what really was sent
         .layer(timeout(&config.timeout)) // inside the breaker: a target that is too slow is failing
         .service(upstream)) // translates, sends, meters
@@ -80,7 +81,8 @@ fn auth(config: &Config) -> Result<AuthLayer<ApiKeys>, ConfigError> {
     for key in &config.keys {
         keys = keys.with_digest(key.digest()?, key.principal());
     }
-    let layer = AuthLayer::new(keys);
+    // Each SDK sends its key in a header of its own.
+    let layer = AuthLayer::new(keys).headers(KEY_HEADERS);
     Ok(if config.auth.anonymous {
         layer.anonymous(Principal::new("anonymous"))
     } else {
@@ -108,16 +110,15 @@ fn payload(server: &config::Server) -> PayloadLayer {
         .timeout(server.body_timeout)
 }
 
-fn catalog(config: &Config) -> Catalog {
-    let models = config.models.iter();
-    models
-        .map(|model| {
-            Model::new(
-                &*model.name,
-                model.targets.iter().map(config::ModelTarget::target),
-            )
-        })
-        .collect()
+fn catalog(config: &Config) -> Result<Catalog, ConfigError> {
+    let prices = config.prices()?;
+    let models = config.models.iter().map(|model| {
+        let targets = model.targets.iter();
+        let candidates =
+            targets.map(|target| target.candidate(&prices, config.dialect(&target.provider)));
+        Model::new(&*model.name, candidates)
+    });
+    Ok(models.collect())
 }
 
 fn may_call(parts: &Parts) -> Result<(), Rejection> {
@@ -154,22 +155,15 @@ fn cache(
     CacheLayer::new(policy).when(move |_: &Parts| on)
 }
 
-fn balance(config: &Config) -> BalanceLayer<impl Fn(&Parts) -> Option<Pool> + Clone + use<>> {
-    let pool = |model: &config::Model| {
-        let strategy = match model.strategy {
-            config::Strategy::Weighted => Strategy::Weighted,
-            config::Strategy::LeastBusy => Strategy::LeastBusy,
-        };
-        let targets = model.targets.iter().map(config::ModelTarget::target);
-        (model.name.clone(), Pool::new(targets).strategy(strategy))
-    };
-    let pools: Arc<HashMap<String, Pool>> = Arc::new(config.models.iter().map(pool).collect());
+fn balance(
+    config: &Config,
+    catalog: Catalog,
+) -> BalanceLayer<impl Fn(&Parts) -> Option<Pool> + Clone + use<>> {
+    let pools = Pools::new(config, catalog);
     let options = &config.balance;
-    BalanceLayer::by(move |parts: &Parts| {
-        pools.get(&*parts.extensions.get::<Call>()?.model).cloned()
-    })
-    .attempts(options.attempts)
-    .retry_budget(RetryBudget::new(options.retry_ratio, options.retry_reserve))
+    BalanceLayer::by(move |parts: &Parts| pools.of(parts.extensions.get::<Call>()?))
+        .attempts(options.attempts)
+        .retry_budget(RetryBudget::new(options.retry_ratio, options.retry_reserve))
 }
 
 fn breaker(breaker: &config::Breaker) -> BreakerLayer {
@@ -188,6 +182,13 @@ fn timeout(timeout: &config::Timeout) -> TimeoutLayer {
         .idle(timeout.idle)
         .total(timeout.total)
 }
+
+/// Where the SDKs of Anthropic, Gemini and Azure put their keys; OpenAI's is `Authorization`.
+const KEY_HEADERS: [http::HeaderName; 3] = [
+    http::HeaderName::from_static("x-api-key"),
+    http::HeaderName::from_static("x-goog-api-key"),
+    http::HeaderName::from_static("api-key"),
+];
 
 /// The answer when something panicked. What it said is for the log alone.
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response<http_body_util::Full<Bytes>> {

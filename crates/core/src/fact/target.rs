@@ -54,6 +54,13 @@ impl Target {
         self.weight = weight;
         self
     }
+
+    /// Says how confidential the data may be that goes there.
+    #[must_use]
+    pub fn with_clearance(mut self, clearance: Clearance) -> Self {
+        self.clearance = Some(clearance);
+        self
+    }
 }
 
 /// How one of several tries went; in the attempt's own node, beside its [`Target`].

@@ -319,6 +319,8 @@ pub enum EndpointError {
     Version,
     /// A credential has characters that cannot stand in a header.
     Secret,
+    /// What is meant for a header's name is none.
+    Header,
     /// There is no certificate in the PEM of an authority.
     NoCertificate,
     /// The certificate of an authority cannot be read.
@@ -332,6 +334,7 @@ impl fmt::Display for EndpointError {
             Self::NotAbsolute => "the base URL is not of the form http(s)://host[:port][/path]",
             Self::Version => "the version has characters that cannot stand in a header",
             Self::Secret => "the credential has characters that cannot stand in a header",
+            Self::Header => "a header's name has characters that no name has",
             Self::NoCertificate => "there is no certificate in the PEM of the authority",
             Self::Certificate(_) => "the certificate of the authority cannot be read",
         })

@@ -1,4 +1,4 @@
-use std::env;
+use std::{collections::BTreeMap, env};
 
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de::Error};
@@ -7,6 +7,25 @@ use serde::{Deserialize, Deserializer, de::Error};
 pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
     expand(&text, |name| env::var(name).ok()).map_err(Error::custom)
+}
+
+/// The same, for what may be left out.
+pub(super) fn optional_text<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    text(deserializer).map(Some)
+}
+
+/// Secrets by name.
+pub(super) fn secrets<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, SecretString>, D::Error> {
+    let texts = BTreeMap::<String, String>::deserialize(deserializer)?;
+    let expanded = texts.into_iter().map(|(name, text)| {
+        let text = expand(&text, |name| env::var(name).ok()).map_err(Error::custom)?;
+        Ok((name, text.into()))
+    });
+    expanded.collect()
 }
 
 /// The same, for what must not be shown.

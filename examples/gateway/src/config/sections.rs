@@ -5,8 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tollgate::{
     auth::{ApiKeys, KeyDigest},
-    core::fact::{Principal, Target},
-    llm::{Dialect, Endpoint, EndpointError},
+    core::fact::Principal,
 };
 
 use super::{ConfigError, expand};
@@ -120,89 +119,6 @@ impl Key {
             None => principal,
         }
     }
-}
-
-/// Who serves models.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Provider {
-    pub(crate) name: String,
-    #[serde(default = "openai")]
-    pub(crate) dialect: Dialect,
-    #[serde(deserialize_with = "expand::text")]
-    pub(crate) base_url: String,
-    #[serde(default, deserialize_with = "expand::secret")]
-    pub(crate) api_key: Option<SecretString>,
-    #[serde(default = "yes")]
-    pub(crate) include_usage: bool,
-    #[serde(default)]
-    pub(crate) http2: bool,
-    pub(crate) ca: Option<PathBuf>,
-}
-
-impl Provider {
-    /// Where it is; reads the file of its authorities.
-    pub(crate) fn endpoint(&self) -> Result<Endpoint, ConfigError> {
-        let endpoint = self.address();
-        let endpoint = endpoint.map_err(|error| ConfigError::Endpoint(self.name.clone(), error))?;
-        let Some(path) = &self.ca else {
-            return Ok(endpoint);
-        };
-        if !self.base_url.starts_with("https:") {
-            return Err(ConfigError::Invalid(format!(
-                "the provider `{}` has a `ca`, which needs a base URL of https",
-                self.name
-            )));
-        }
-        let refused = |error| ConfigError::Ca(self.name.clone(), path.clone(), error);
-        let pem = std::fs::read(path).map_err(|error| refused(error.into()))?;
-        endpoint.ca(&pem).map_err(|error| refused(error.into()))
-    }
-
-    fn address(&self) -> Result<Endpoint, EndpointError> {
-        let endpoint = Endpoint::new(&*self.name, &self.base_url)?
-            .asks_for_usage(self.include_usage)
-            .http2(self.http2);
-        match &self.api_key {
-            Some(key) => endpoint.bearer(key.clone()),
-            None => Ok(endpoint),
-        }
-    }
-}
-
-/// What clients ask for, and who serves it.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Model {
-    pub(crate) name: String,
-    #[serde(default)]
-    pub(crate) strategy: Strategy,
-    pub(crate) targets: Vec<ModelTarget>,
-}
-
-/// A provider's model.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ModelTarget {
-    pub(crate) provider: String,
-    pub(crate) model: String,
-    #[serde(default = "one")]
-    pub(crate) weight: u32,
-}
-
-impl ModelTarget {
-    pub(crate) fn target(&self) -> Target {
-        Target::model(&*self.provider, &*self.model).with_weight(self.weight)
-    }
-}
-
-/// How a target is chosen.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Strategy {
-    #[default]
-    Weighted,
-    LeastBusy,
 }
 
 /// How much each key may use.
@@ -335,10 +251,6 @@ impl Default for Simulated {
             pace: Duration::from_millis(20),
         }
     }
-}
-
-const fn openai() -> Dialect {
-    Dialect::OpenAi
 }
 
 const fn yes() -> bool {

@@ -35,7 +35,9 @@ impl Config {
             writeln!(text, "key        none needed")?;
         }
         if self.simulated.is_on() {
-            writeln!(text, "provider   {SIMULATED}: built in")?;
+            for (name, dialect) in SIMULATED {
+                writeln!(text, "provider   {name}: {dialect:?}, built in")?;
+            }
         }
         for provider in &self.providers {
             let key = if provider.api_key.is_some() {
@@ -46,7 +48,9 @@ impl Config {
             write!(
                 text,
                 "provider   {}: {:?} at {} {key}",
-                provider.name, provider.dialect, provider.base_url
+                provider.name,
+                provider.dialect,
+                provider.base_url()
             )?;
             if provider.http2 {
                 write!(text, ", HTTP/2")?;
