@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "batch")]
+mod batch;
 pub mod fact;
 mod gate;
 mod layer;
@@ -15,6 +17,8 @@ mod timeout;
 mod trail;
 mod wire;
 
+#[cfg(feature = "batch")]
+pub use self::batch::{Batch, BatchFuture, BatchLayer, BatchService, share_out};
 pub use self::{
     gate::{Admission, Gate, GateFn, Never, gate_fn},
     layer::{GateFuture, GateLayer, GateService},
