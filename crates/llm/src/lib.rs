@@ -1,7 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "batch")]
+mod batch;
 mod catalog;
 mod dialect;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod inspect;
 #[cfg(feature = "upstream")]
 mod meter;
@@ -15,6 +20,8 @@ pub mod sse;
 #[cfg(feature = "upstream")]
 mod upstream;
 
+#[cfg(feature = "batch")]
+pub use self::batch::{Embeddings, EmbeddingsBatch};
 #[cfg(feature = "upstream")]
 pub use self::upstream::{
     Endpoint, EndpointError, StreamError, Upstream, UpstreamBody, UpstreamFuture,
