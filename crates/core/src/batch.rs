@@ -8,6 +8,7 @@ mod table;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 use tower_layer::Layer;
@@ -118,7 +119,7 @@ impl<P> BatchLayer<P> {
 
 impl<S, P> Layer<S> for BatchLayer<P>
 where
-    S: Service<Request<Full<bytes::Bytes>>>,
+    S: Service<Request<Full<Bytes>>>,
     P: Batch,
 {
     type Service = BatchService<S, P>;

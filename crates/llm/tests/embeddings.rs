@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Full};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tollgate_core::{
-    Batch, BatchLayer, Payload, Trail,
+    Batch, BatchLayer, Digest, Payload, Trail,
     fact::{Principal, Target, Usage},
 };
 use tollgate_llm::EmbeddingsBatch;
@@ -29,13 +29,13 @@ fn request(tenant: &str, body: &str) -> Request<Full<Bytes>> {
 }
 
 /// The key of a request, by the whole of it.
-fn key_of(policy: EmbeddingsBatch, request: Request<Full<Bytes>>) -> Option<tollgate_core::Digest> {
+fn key_of(policy: EmbeddingsBatch, request: Request<Full<Bytes>>) -> Option<Digest> {
     let (parts, _) = request.into_parts();
     let body = parts.extensions.get::<Payload>().unwrap().bytes().clone();
     policy.read(&parts, &body).map(|(key, _)| key)
 }
 
-fn key(body: &str) -> Option<tollgate_core::Digest> {
+fn key(body: &str) -> Option<Digest> {
     key_of(EmbeddingsBatch::new(), request("acme", body))
 }
 

@@ -4,6 +4,56 @@ use bytes::Bytes;
 use http::{request, response};
 
 /// Says which requests go together in a [`BatchLayer`](super::BatchLayer), and how.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::{Request, Response, request, response};
+/// use http_body_util::{BodyExt, Full};
+/// use tollgate_core::{Batch, BatchLayer, PayloadLayer};
+/// use tower::{ServiceBuilder, ServiceExt};
+///
+/// /// Looks several names up at once, a name a line.
+/// struct Lines;
+///
+/// impl Batch for Lines {
+///     type Key = String;
+///     type Member = Bytes;
+///
+///     fn read(&self, parts: &request::Parts, body: &Bytes) -> Option<(String, Bytes)> {
+///         let caller = parts.headers.get("x-caller")?.to_str().ok()?;
+///         (!body.contains(&b'\n')).then(|| (caller.to_owned(), body.clone()))
+///     }
+///
+///     fn join(&self, head: request::Parts, names: &[Bytes]) -> (request::Parts, Bytes) {
+///         (head, names.join(&b'\n').into())
+///     }
+///
+///     fn split(&self, _: &response::Parts, body: &Bytes, _: &[Bytes]) -> Option<Vec<Bytes>> {
+///         let lines = body.split(|&byte| byte == b'\n');
+///         Some(lines.map(|line| body.slice_ref(line)).collect())
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+/// let service = ServiceBuilder::new()
+///     .layer(PayloadLayer::new())
+///     .layer(BatchLayer::new(Lines))
+///     .service_fn(async |request: Request<Full<Bytes>>| {
+///         let names = request.into_body().collect().await?.to_bytes();
+///         assert_eq!(names, "ada\ngrace");
+///         Ok::<_, std::convert::Infallible>(Response::new(Full::from("1815\n1906")))
+///     });
+/// let ask = |name| {
+///     let request = Request::post("/born").header("x-caller", "me").body(Full::from(name));
+///     service.clone().oneshot(request.unwrap())
+/// };
+///
+/// let (ada, grace) = tokio::join!(ask("ada"), ask("grace"));
+///
+/// assert_eq!(ada.unwrap().into_body().collect().await.unwrap().to_bytes(), "1815");
+/// assert_eq!(grace.unwrap().into_body().collect().await.unwrap().to_bytes(), "1906");
+/// # }
+/// ```
 pub trait Batch {
     /// What requests have in common that go together. All that can change an answer belongs in it, first of all whose
     /// request it is.

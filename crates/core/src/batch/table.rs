@@ -145,7 +145,7 @@ impl<P: Batch, E> Batches<P, E> {
         }
     }
 
-    // Of the user's code, only a key's `Eq` and `Hash` and the service's `Clone` run under the lock.
+    // Of the user's code, only a key's `Eq` and `Hash` and the `Clone` of the service and the head run under the lock.
     fn lock(&self) -> MutexGuard<'_, HashMap<P::Key, Open<P, E>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
