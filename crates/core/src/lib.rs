@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "batch")]
+mod batch;
 mod close_unread;
 pub mod fact;
 mod gate;
@@ -16,6 +18,8 @@ mod timeout;
 mod trail;
 mod wire;
 
+#[cfg(feature = "batch")]
+pub use self::batch::{Batch, BatchFuture, BatchLayer, BatchService, share_out};
 pub use self::{
     close_unread::{CloseUnread, Unread},
     gate::{Admission, Gate, GateFn, Never, gate_fn},

@@ -2,10 +2,15 @@
 
 #[cfg_attr(not(feature = "upstream"), allow(dead_code, unused_imports))]
 mod anthropic;
+#[cfg(feature = "batch")]
+mod batch;
 #[cfg_attr(not(feature = "upstream"), allow(dead_code, unused_imports))]
 mod canon;
 mod catalog;
 mod dialect;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg_attr(not(feature = "upstream"), allow(dead_code, unused_imports))]
 mod gemini;
 #[cfg_attr(not(feature = "upstream"), allow(dead_code, unused_imports))]
@@ -29,6 +34,8 @@ mod translate;
 #[cfg(feature = "upstream")]
 mod upstream;
 
+#[cfg(feature = "batch")]
+pub use self::batch::{Embeddings, EmbeddingsBatch};
 #[cfg(feature = "upstream")]
 pub use self::upstream::{
     Endpoint, EndpointError, StreamError, Upstream, UpstreamBody, UpstreamFuture,

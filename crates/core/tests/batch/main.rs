@@ -1,0 +1,7 @@
+//! What a batch promises.
+
+mod answers;
+mod facts;
+mod leaving;
+mod support;
+mod together;

@@ -1,0 +1,45 @@
+use bytes::Bytes;
+use serde_json::Value;
+use tollgate_core::fact::Operation;
+
+use crate::openai::Peek;
+
+/// What is inspected is what is forwarded: a body that was changed says the same of the call but for what was to be
+/// changed, and nothing else of it is touched.
+pub(super) fn check(input: &[u8]) {
+    let body = Bytes::copy_from_slice(input);
+    for operation in [
+        Operation::Chat,
+        Operation::TextCompletion,
+        Operation::Embeddings,
+    ] {
+        let Ok((call, peek)) = Peek::at(operation, &body) else {
+            continue;
+        };
+        assert!(peek.is_of(&body));
+        let (same, _) = peek.rewrite("", false);
+        assert_eq!(same, body, "nothing was to be changed");
+
+        let (changed, added) = peek.rewrite(MODEL, true);
+        let (mut again, peek) =
+            Peek::at(operation, &changed).expect("what was read is still readable");
+        assert_eq!(&*again.model, MODEL);
+        again.model = call.model.clone();
+        assert_eq!(again, call);
+        let (twice, added_again) = peek.rewrite(MODEL, true);
+        assert_eq!((&twice, added_again), (&changed, false), "once is enough");
+        assert!(!added || call.stream);
+        assert_eq!(others(&changed), others(&body));
+    }
+}
+
+/// The fields that no rewriting touches.
+fn others(body: &[u8]) -> Option<Value> {
+    let mut value: Value = serde_json::from_slice(body).ok()?;
+    let object = value.as_object_mut()?;
+    object.remove("model");
+    object.remove("stream_options");
+    Some(value)
+}
+
+const MODEL: &str = "a \"model\"\\";
