@@ -1,12 +1,15 @@
+mod estimate;
 mod event;
 mod text;
 
+use bytes::Bytes;
 use tollgate_core::{
     Trail,
     fact::{Cost, Dispatch, Usage},
 };
 
 pub(crate) use self::event::Event;
+use self::estimate::Estimate;
 use crate::{Price, dialect::Api};
 
 /// Counts what a call uses while its answer passes, and writes it into the trail when it is dropped: whatever ended
@@ -17,17 +20,18 @@ pub(crate) struct Meter {
     /// In whose words the answer is read.
     api: Api,
     price: Option<Price>,
-    sent: usize,
+    /// The request's body.
+    sent: Bytes,
     told: Option<Usage>,
-    /// Since the provider told: parts that gave something, and the length of their texts.
+    /// Since the provider told: parts that gave something, and their texts.
     chunks: u64,
-    text: usize,
+    text: Estimate,
     finished: bool,
 }
 
 impl Meter {
-    /// Counts for this trail; the request's body was so long.
-    pub(crate) const fn new(trail: Trail, api: Api, sent: usize) -> Self {
+    /// Counts for this trail; this is the request's body.
+    pub(crate) fn new(trail: Trail, api: Api, sent: Bytes) -> Self {
         Self {
             trail,
             api,
@@ -35,7 +39,7 @@ impl Meter {
             sent,
             told: None,
             chunks: 0,
-            text: 0,
+            text: Estimate::default(),
             finished: false,
         }
     }
@@ -50,12 +54,12 @@ impl Meter {
     pub(crate) fn tell(&mut self, usage: Usage) {
         self.told = Some(usage);
         self.chunks = 0;
-        self.text = 0;
+        self.text = Estimate::default();
     }
 
     /// So much text was given, where the provider does not say what was used.
     pub(crate) fn give(&mut self, text: usize) {
-        self.text += text;
+        self.text.add_bytes(text);
     }
 
     /// Whether a part gave a reason why the answer ends, or the end mark has come.
@@ -66,7 +70,7 @@ impl Meter {
     /// What was used, as far as is known now.
     fn usage(&self) -> Usage {
         // The whole text may have fewer tokens than its pieces; that counts too much rather than too little.
-        let streamed = tokens(self.text).max(self.chunks);
+        let streamed = self.text.tokens().max(self.chunks);
         match self.told {
             Some(told) if self.finished || streamed == 0 => told,
             Some(told) => Usage {
@@ -75,12 +79,21 @@ impl Meter {
                 ..told
             },
             None => Usage {
-                input: tokens(self.sent),
+                input: self.sent(),
                 output: streamed,
                 estimated: true,
                 ..Usage::default()
             },
         }
+    }
+}
+
+impl Meter {
+    /// An estimate of the input.
+    fn sent(&self) -> u64 {
+        let mut sent = Estimate::default();
+        sent.add(&self.sent);
+        sent.tokens()
     }
 }
 
@@ -101,13 +114,9 @@ impl Drop for Meter {
     }
 }
 
-/// An estimate from the length of a text: a token is rarely shorter than three bytes.
-const fn tokens(bytes: usize) -> u64 {
-    (bytes as u64).div_ceil(3)
-}
-
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use tollgate_core::{Trail, fact::Usage};
 
     use super::{Event, Meter};
@@ -116,7 +125,7 @@ mod tests {
     #[test]
     fn the_providers_word_counts_and_its_last_one() {
         let trail = Trail::new();
-        let mut meter = Meter::new(trail.clone(), Api::Chat, 300);
+        let mut meter = Meter::new(trail.clone(), Api::Chat, Bytes::from("x".repeat(300)));
         assert_eq!(
             meter.read(br#"{"choices":[{"delta":{"content":"a \"usage\""}}],"usage":null}"#),
             Event::Part
@@ -143,7 +152,7 @@ mod tests {
     #[test]
     fn without_a_word_the_estimate_is_not_under_what_was_streamed() {
         let trail = Trail::new();
-        let mut meter = Meter::new(trail.clone(), Api::Chat, 300);
+        let mut meter = Meter::new(trail.clone(), Api::Chat, Bytes::from("x".repeat(300)));
         for _ in 0..5 {
             meter.read(br#"{"choices":[{"delta":{"content":"twelve \"bytes"}}]}"#);
         }
@@ -156,7 +165,7 @@ mod tests {
 
     #[test]
     fn an_error_in_mid_stream_is_told_from_a_part() {
-        let mut meter = Meter::new(Trail::new(), Api::Chat, 0);
+        let mut meter = Meter::new(Trail::new(), Api::Chat, Bytes::new());
         assert_eq!(
             meter.read(br#"{"error":{"message":"overloaded"}}"#),
             Event::Error

@@ -2,7 +2,7 @@ use memchr::memmem;
 
 use super::{
     Meter,
-    text::{is_text, length, value},
+    text::{is_text, texts, value},
 };
 use crate::{anthropic, dialect::Api, gemini, openai};
 
@@ -43,7 +43,9 @@ impl Meter {
         {
             told = chunk.usage();
             if chunk.is_only_usage() {
-                told.map(|usage| self.tell(usage));
+                if let Some(usage) = told {
+                    self.tell(usage);
+                }
                 return Event::Usage;
             }
         }
@@ -53,18 +55,20 @@ impl Meter {
         if let Some(at) = memmem::find(data, FINISH) {
             self.finished |= is_text(&data[at + FINISH.len()..]);
         }
-        self.part(length(data, b"\"choices\"", &TEXTS));
+        self.part(data, b"\"choices\"", &TEXTS);
         // Said beside a part, it includes the part.
-        told.map(|usage| self.tell(usage));
+        if let Some(usage) = told {
+            self.tell(usage);
+        }
         Event::Part
     }
 
     /// Anthropic's events.
     fn message(&mut self, data: &[u8]) -> Event {
         match kind(data) {
-            b"content_block_delta" => self.part(length(data, b"\"delta\"", &DELTAS)),
+            b"content_block_delta" => self.part(data, b"\"delta\"", &DELTAS),
             // A tool's name is output as well.
-            b"content_block_start" => self.part(0),
+            b"content_block_start" => self.chunks += 1,
             b"message_stop" => {
                 self.finished = true;
                 return Event::Done;
@@ -90,8 +94,11 @@ impl Meter {
         self.finished |= ends(b"\"finishReason\"") || ends(b"\"blockReason\"");
         match gemini::stream_usage(data, self.told) {
             Some(usage) => self.tell(usage), // A running total, this chunk included.
-            None if memmem::find(data, b"\"functionCall\"").is_some() => self.part(data.len()),
-            None => self.part(length(data, b"\"candidates\"", &[b"\"text\""])),
+            None if memmem::find(data, b"\"functionCall\"").is_some() => {
+                self.chunks += 1;
+                self.text.add(data);
+            }
+            None => self.part(data, b"\"candidates\"", &[b"\"text\""]),
         }
         Event::Part
     }
@@ -100,7 +107,7 @@ impl Meter {
     fn response(&mut self, data: &[u8]) -> Event {
         let kind = kind(data);
         if kind.ends_with(b".delta") {
-            self.part(length(data, b"", &[b"\"delta\""]));
+            self.part(data, b"", &[b"\"delta\""]);
             return Event::Part;
         }
         let event = match kind {
@@ -115,9 +122,12 @@ impl Meter {
         event
     }
 
-    fn part(&mut self, text: usize) {
+    /// A part of the answer, whose texts stand in these fields after a first word.
+    fn part(&mut self, data: &[u8], after: &[u8], keys: &[&[u8]]) {
         self.chunks += 1;
-        self.text += text;
+        for text in texts(data, after, keys) {
+            self.text.add(text);
+        }
     }
 }
 

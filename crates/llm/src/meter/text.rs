@@ -1,18 +1,17 @@
 use memchr::{memchr2, memmem};
 
-/// How long the texts of these fields are, after a first word. Counts too much rather than too little: escapes count as
-/// they are written.
-pub(super) fn length(data: &[u8], after: &[u8], keys: &[&[u8]]) -> usize {
-    let Some(start) = memmem::find(data, after) else {
-        return 0;
-    };
-    let data = &data[start..];
-    let text = |key: &&[u8]| {
+/// The texts of these fields, after a first word, as they stand in the JSON: the first of each.
+pub(super) fn texts<'a>(
+    data: &'a [u8],
+    after: &[u8],
+    keys: &[&[u8]],
+) -> impl Iterator<Item = &'a [u8]> {
+    let data = memmem::find(data, after).map_or(&b""[..], |start| &data[start..]);
+    keys.iter().filter_map(move |key| {
         let at = memmem::find(data, key)?;
-        let value = value(&data[at + key.len()..]);
-        value.strip_prefix(b"\"").map(end_of_string)
-    };
-    keys.iter().filter_map(text).sum()
+        let text = value(&data[at + key.len()..]).strip_prefix(b"\"")?;
+        Some(&text[..end_of_string(text)])
+    })
 }
 
 /// A string, and not the empty one that some servers write for `null`.

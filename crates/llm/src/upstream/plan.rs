@@ -20,7 +20,7 @@ pub(super) struct Plan {
     /// What is asked for there; nothing if nobody inspected the request.
     pub(super) form: Option<Api>,
     pub(super) uri: Result<Uri, http::Error>,
-    pub(super) body: Full<Bytes>,
+    pub(super) body: Bytes,
     pub(super) way: Way,
     /// What could not be said there.
     pub(super) dropped: Option<HeaderValue>,
@@ -44,7 +44,7 @@ impl Plan {
         endpoint: &Endpoint,
         info: Option<&ModelInfo>,
         parts: &Parts,
-        body: Full<Bytes>,
+        body: &Full<Bytes>,
     ) -> Result<Self, Rejection> {
         let extensions = &parts.extensions;
         let as_it_is = |form: Option<Api>, body| Self {

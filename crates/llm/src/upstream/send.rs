@@ -56,7 +56,7 @@ impl Sending {
             Err(rejection) => return Start::Refused(rejection),
         };
         if let Way::Count(front) = plan.way {
-            return Start::Known(counted(front, plan.body.size_hint().lower()));
+            return Start::Known(counted(front, plan.body.len() as u64));
         }
         let Ok(uri) = plan.uri else {
             return Start::Refused(no_path());
@@ -68,11 +68,10 @@ impl Sending {
         for (name, value) in endpoint.headers() {
             parts.headers.insert(name, value.clone());
         }
-        let length = usize::try_from(plan.body.size_hint().lower()).unwrap_or(usize::MAX);
         let price = info.and_then(|info| info.price.clone());
         let form = plan.form;
-        let meter = Meter::new(trail.clone(), form.unwrap_or(Api::Chat), length).priced(price);
-        let mut request = Request::new(Sent::new(plan.body, trail.clone()));
+        let meter = Meter::new(trail.clone(), form.unwrap_or(Api::Chat), plan.body.clone()).priced(price);
+        let mut request = Request::new(Sent::new(Full::new(plan.body), trail.clone()));
         *request.method_mut() = parts.method;
         *request.uri_mut() = uri;
         *request.headers_mut() = parts.headers;

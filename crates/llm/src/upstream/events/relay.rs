@@ -263,7 +263,7 @@ mod tests {
     /// What comes out, what is wrong, and what was used, when the stream comes in these pieces.
     fn relay(pieces: &[&[u8]], hides: bool) -> (Vec<u8>, Option<&'static str>, Option<Usage>) {
         let trail = Trail::new();
-        let mut relay = Relay::new(Meter::new(trail.clone(), Api::Chat, 0), hides);
+        let mut relay = Relay::new(Meter::new(trail.clone(), Api::Chat, Bytes::new()), hides);
         let mut out = Vec::new();
         for piece in pieces {
             assert_eq!(relay.read(&Bytes::copy_from_slice(piece)), None);
