@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 
-#[cfg(feature = "upstream")]
+#[allow(dead_code, unused_imports)]
 mod anthropic;
 #[cfg(feature = "upstream")]
 #[allow(dead_code, unused_imports)]
