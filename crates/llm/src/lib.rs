@@ -1,22 +1,20 @@
 #![doc = include_str!("../README.md")]
 
-#[cfg_attr(not(feature = "upstream"), allow(dead_code, unused_imports))]
 mod anthropic;
 #[cfg(feature = "batch")]
 mod batch;
-#[cfg_attr(not(feature = "upstream"), allow(dead_code, unused_imports))]
+#[cfg(feature = "upstream")]
 mod canon;
 mod catalog;
 mod dialect;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
-#[cfg_attr(not(feature = "upstream"), allow(dead_code, unused_imports))]
 mod gemini;
-#[cfg_attr(not(feature = "upstream"), allow(dead_code, unused_imports))]
+#[cfg(feature = "upstream")]
 mod halves;
 mod inspect;
-#[cfg_attr(not(feature = "upstream"), allow(dead_code, unused_imports))]
+#[cfg(feature = "upstream")]
 mod json;
 #[cfg(feature = "upstream")]
 mod meter;

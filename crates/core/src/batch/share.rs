@@ -56,10 +56,12 @@ pub(super) fn share_usage(whole: Usage, weights: &[u64]) -> Vec<Usage> {
     let input = share_out(whole.input, weights);
     let cache_read = share_out(whole.cache_read, weights);
     let cache_write = share_out(whole.cache_write, weights);
+    let cache_write_1h = share_out(whole.cache_write_1h, weights);
     let share = |index: usize| Usage {
         input: input[index],
         cache_read: cache_read[index],
         cache_write: cache_write[index],
+        cache_write_1h: cache_write_1h[index],
         output: output[index],
         reasoning: reasoning[index],
         estimated: whole.estimated,
