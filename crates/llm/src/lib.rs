@@ -18,8 +18,7 @@ mod inspect;
 mod json;
 #[cfg(feature = "upstream")]
 mod meter;
-// Only what sends requests changes their bodies.
-#[cfg_attr(not(feature = "upstream"), allow(dead_code))]
+#[allow(dead_code, unused_imports)]
 mod openai;
 mod peek;
 mod price;

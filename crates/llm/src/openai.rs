@@ -1,9 +1,24 @@
 //! OpenAI's dialect: what is read, what is changed, and how errors look.
 
+#[cfg(feature = "upstream")]
+pub(crate) mod chat;
+#[cfg(feature = "upstream")]
+mod chunks;
+#[cfg(feature = "upstream")]
+pub(crate) mod completions;
+#[cfg(feature = "upstream")]
+pub(crate) mod embeddings;
 mod error;
 #[cfg(feature = "upstream")]
+mod fields;
+#[cfg(feature = "upstream")]
 mod usage;
+#[cfg(feature = "upstream")]
+mod write;
 
 pub(crate) use self::error::{error_event, error_json, rate_headers};
 #[cfg(feature = "upstream")]
-pub(crate) use self::usage::{Answer, Chunk};
+pub(crate) use self::{
+    error::{read_error, write_fault},
+    usage::{Answer, Chunk, stream_usage, usage},
+};

@@ -1,9 +1,20 @@
+#[cfg(feature = "upstream")]
+mod read;
+#[cfg(feature = "upstream")]
+mod write;
+
 use std::{fmt::Write, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 use tollgate_core::{Limits, Rejection};
+
+#[cfg(feature = "upstream")]
+pub(crate) use self::{
+    read::{in_stream, invalid, read_error},
+    write::write_fault,
+};
 
 /// A rejection as OpenAI says it: the SDKs make their typed exceptions of the status and this.
 pub(crate) fn error_json(rejection: &Rejection) -> Bytes {
@@ -15,14 +26,14 @@ pub(crate) fn error_json(rejection: &Rejection) -> Bytes {
             .get("param")
             .cloned()
             .unwrap_or_default(),
-        rejection.code(),
+        rejection.code().into(),
     )
     .into()
 }
 
 /// An error after the head of a stream has gone out: one event, upon which the SDKs raise.
 pub(crate) fn error_event(message: &str, code: &str) -> Bytes {
-    let error = error(message, "server_error", serde_json::Value::Null, code);
+    let error = error(message, "server_error", Value::Null, code.into());
     format!("data: {error}\n\n").into()
 }
 
@@ -43,7 +54,7 @@ pub(crate) fn rate_headers(limits: &Limits, headers: &mut HeaderMap) {
     }
 }
 
-fn error(message: &str, kind: &str, param: serde_json::Value, code: &str) -> String {
+fn error(message: &str, kind: &str, param: Value, code: Value) -> String {
     json!({
         "error": { "message": message, "type": kind, "param": param, "code": code }
     })

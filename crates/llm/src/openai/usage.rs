@@ -1,5 +1,9 @@
+use memchr::memmem;
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
+use serde_json::Value;
 use tollgate_core::fact::Usage;
+
+use super::write::Object;
 
 /// A plain answer, as far as the meter reads it.
 #[derive(Deserialize)]
@@ -15,7 +19,7 @@ impl Answer {
     }
 
     pub(crate) fn usage(&self) -> Option<Usage> {
-        self.usage.as_ref().map(Counts::usage)
+        self.usage.as_ref().map(|counts| counts.usage(None))
     }
 }
 
@@ -34,7 +38,7 @@ impl Chunk {
     }
 
     pub(crate) fn usage(&self) -> Option<Usage> {
-        self.usage.as_ref().map(Counts::usage)
+        self.usage.as_ref().map(|counts| counts.usage(None))
     }
 
     /// Whether it is the extra chunk that only `include_usage` brings.
@@ -43,55 +47,119 @@ impl Chunk {
     }
 }
 
-/// Counts that are no counts (negative, fractions, text) are taken for zero, never for a refund.
+/// What a plain answer says was used.
+pub(crate) fn usage(body: &[u8]) -> Option<Usage> {
+    Answer::read(body)?.usage()
+}
+
+/// What is known to be used after this event of a stream. Most have nothing to say and are not parsed.
+pub(crate) fn stream_usage(data: &[u8], so_far: Option<Usage>) -> Option<Usage> {
+    let mut places = memmem::find_iter(data, KEY);
+    if !places.any(|at| !is_null(&data[at + KEY.len()..])) {
+        return so_far;
+    }
+    // A model's own words could hold a key of this name, so it must be the chunk's.
+    let told = Answer::read(data).and_then(|chunk| chunk.usage);
+    told.map(|counts| counts.usage(so_far)).or(so_far)
+}
+
+/// What a `usage` says, where something is said; on what it does not say, an earlier one stands.
+pub(crate) fn of(value: &Value, so_far: Option<Usage>) -> Option<Usage> {
+    let fields = value.as_object()?;
+    Some(Counts::deserialize(fields).ok()?.usage(so_far))
+}
+
+/// Writes the fields of a `usage`.
+pub(crate) fn write(usage: &Usage, object: &mut Object<'_>) {
+    object.field("prompt_tokens", usage.total_input());
+    object.field("completion_tokens", usage.output);
+    object.field("total_tokens", usage.total());
+    let mut input = object.object("prompt_tokens_details");
+    input.field("cached_tokens", usage.cache_read);
+    let written = usage.cache_write.saturating_add(usage.cache_write_1h);
+    input.field("cache_write_tokens", written);
+    drop(input);
+    let mut output = object.object("completion_tokens_details");
+    output.field("reasoning_tokens", usage.reasoning);
+}
+
+/// Counts that are no counts (negative, fractions, text) are as good as missing, never a refund.
 #[derive(Deserialize)]
 struct Counts {
     #[serde(default, deserialize_with = "count")]
-    prompt_tokens: u64,
+    prompt_tokens: Option<u64>,
     #[serde(default, deserialize_with = "count")]
-    completion_tokens: u64,
+    completion_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "count")]
+    total_tokens: Option<u64>,
     #[serde(default, deserialize_with = "if_fit")]
     prompt_tokens_details: Option<InputDetails>,
     #[serde(default, deserialize_with = "if_fit")]
     completion_tokens_details: Option<OutputDetails>,
+    /// DeepSeek's older name for what was cached.
+    #[serde(default, deserialize_with = "count")]
+    prompt_cache_hit_tokens: Option<u64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct InputDetails {
     #[serde(default, deserialize_with = "count")]
-    cached_tokens: u64,
+    cached_tokens: Option<u64>,
     #[serde(default, deserialize_with = "count")]
-    cache_write_tokens: u64,
+    cache_write_tokens: Option<u64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct OutputDetails {
     #[serde(default, deserialize_with = "count")]
-    reasoning_tokens: u64,
+    reasoning_tokens: Option<u64>,
 }
 
 impl Counts {
     /// OpenAI's input includes what was cached; ours does not.
-    fn usage(&self) -> Usage {
-        let (read, write) = match &self.prompt_tokens_details {
-            Some(details) => (details.cached_tokens, details.cache_write_tokens),
-            None => (0, 0),
+    fn usage(&self, so_far: Option<Usage>) -> Usage {
+        let so_far = so_far.unwrap_or_default();
+        let none = InputDetails::default();
+        let details = self.prompt_tokens_details.as_ref().unwrap_or(&none);
+        let read = details.cached_tokens.or(self.prompt_cache_hit_tokens);
+        let read = read.unwrap_or(so_far.cache_read);
+        let write = details.cache_write_tokens.unwrap_or(so_far.cache_write);
+        let input = match self.prompt_tokens {
+            Some(prompt) => prompt.saturating_sub(read.saturating_add(write)),
+            None => so_far.input,
         };
-        let cached = read.saturating_add(write);
-        let reasoning = self.completion_tokens_details.as_ref();
+        let details = self.completion_tokens_details.as_ref();
+        let reasoning = details.and_then(|details| details.reasoning_tokens);
         Usage {
-            input: self.prompt_tokens.saturating_sub(cached),
+            input,
             cache_read: read,
             cache_write: write,
-            output: self.completion_tokens,
-            reasoning: reasoning.map_or(0, |details| details.reasoning_tokens),
+            output: self.output(reasoning).unwrap_or(so_far.output),
+            reasoning: reasoning.unwrap_or(so_far.reasoning),
             ..Usage::default()
         }
     }
+
+    /// OpenAI's output includes the reasoning; xAI's does not, which its total shows.
+    fn output(&self, reasoning: Option<u64>) -> Option<u64> {
+        let output = self.completion_tokens?;
+        let with = output.saturating_add(reasoning.unwrap_or_default());
+        let prompt = self.prompt_tokens.unwrap_or_default();
+        let apart = self.total_tokens == Some(prompt.saturating_add(with));
+        Some(if apart { with } else { output })
+    }
 }
 
-fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    if_fit(deserializer).map(Option::unwrap_or_default)
+/// Whether this follows a key that says nothing.
+fn is_null(rest: &[u8]) -> bool {
+    let rest = rest.trim_ascii_start();
+    let value = rest.strip_prefix(b":").unwrap_or(rest);
+    value.trim_ascii_start().starts_with(b"null")
+}
+
+/// A count; nothing for what is none, which spoils no answer.
+fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    if_fit(deserializer)
 }
 
 /// What is of another shape than expected is as good as missing: it spoils no answer.
@@ -110,11 +178,16 @@ fn if_fit<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     })
 }
 
+/// Inside a text it would be escaped.
+const KEY: &[u8] = b"\"usage\"";
+
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
     use tollgate_core::fact::Usage;
 
-    use super::{Answer, Chunk};
+    use super::{Answer, Chunk, of, stream_usage, write};
+    use crate::openai::write::Object;
 
     #[test]
     fn cached_input_is_counted_once() {
@@ -157,6 +230,74 @@ mod tests {
                 "{usage}"
             );
         }
+    }
+
+    #[test]
+    fn a_later_word_corrects_an_earlier_one_only_where_it_says_something() {
+        let so_far = of(
+            &json!({"prompt_tokens": 9, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 4}}),
+            None,
+        );
+        for (usage, expected) in [
+            (json!({"completion_tokens": 7}), (5, 4, 7)),
+            (json!({"completion_tokens": 0}), (5, 4, 0)),
+            (
+                json!({"completion_tokens": -1, "prompt_tokens": "x"}),
+                (5, 4, 5),
+            ),
+            (
+                json!({"completion_tokens": 1e30, "prompt_tokens": 19}),
+                (15, 4, 5),
+            ),
+        ] {
+            let data = json!({"choices": [], "usage": usage}).to_string();
+            let usage = stream_usage(data.as_bytes(), so_far).unwrap();
+            assert_eq!(
+                (usage.input, usage.cache_read, usage.output),
+                expected,
+                "{data}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_the_chunks_own_usage_counts() {
+        let so_far = Some(Usage::default());
+        for data in [
+            r#"{"choices":[{"delta":{"content":"\"usage\":{\"completion_tokens\":1}"}}],"usage":null}"#,
+            r#"{"choices":[{"delta":{"tool_calls":[{"function":{"arguments":{"usage":{"completion_tokens":1}}}}]}}]}"#,
+            r#"{"choices":[],"usage":"n/a"}"#,
+            "[DONE]",
+            r#"{"usage""#,
+        ] {
+            assert_eq!(stream_usage(data.as_bytes(), so_far), so_far, "{data}");
+            assert_eq!(stream_usage(data.as_bytes(), None), None, "{data}");
+        }
+    }
+
+    #[test]
+    fn reasoning_that_a_server_counts_apart_is_output_too() {
+        for (total, output) in [(513, 222), (317, 26), (0, 26)] {
+            let usage = json!({"prompt_tokens": 291, "completion_tokens": 26, "total_tokens": total,
+                "completion_tokens_details": {"reasoning_tokens": 196}});
+            assert_eq!(of(&usage, None).unwrap().output, output);
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_the_same() {
+        let usage = Usage {
+            input: 30,
+            cache_read: 60,
+            cache_write: 10,
+            output: 20,
+            reasoning: 5,
+            ..Usage::default()
+        };
+        let mut out = Vec::new();
+        write(&usage, &mut Object::new(&mut out));
+        let value: Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(of(&value, None), Some(usage));
     }
 
     #[test]
