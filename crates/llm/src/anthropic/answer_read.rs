@@ -87,7 +87,10 @@ pub(super) fn unknown(reason: &str) -> Fault {
 
 /// A whole answer without a reason is complete.
 fn unsaid(parts: &[Part]) -> Finish {
-    if parts.iter().any(|part| matches!(part, Part::ToolCall { .. })) {
+    if parts
+        .iter()
+        .any(|part| matches!(part, Part::ToolCall { .. }))
+    {
         Finish::ToolCalls
     } else {
         Finish::Stop
@@ -127,9 +130,15 @@ mod tests {
         let sequence = Finish::StopSequence(Some("x".to_owned()));
         for (stop, expected) in [
             (r#""stop_reason":"end_turn""#, Finish::Stop),
-            (r#""stop_reason":"stop_sequence","stop_sequence":"x""#, sequence),
+            (
+                r#""stop_reason":"stop_sequence","stop_sequence":"x""#,
+                sequence,
+            ),
             (r#""stop_reason":"max_tokens""#, Finish::Length),
-            (r#""stop_reason":"model_context_window_exceeded""#, Finish::ContextWindow),
+            (
+                r#""stop_reason":"model_context_window_exceeded""#,
+                Finish::ContextWindow,
+            ),
             (r#""stop_reason":"tool_use""#, Finish::ToolCalls),
             (r#""stop_reason":"refusal""#, Finish::Filtered),
             (r#""stop_reason":"pause_turn""#, Finish::Pause),
@@ -160,7 +169,10 @@ mod tests {
             (&b""[..], Kind::Internal),
             (b"[]", Kind::Internal),
             (br#"{"content":"text"}"#, Kind::Internal),
-            (br#"{"type":"error","error":{"type":"overloaded_error"}}"#, Kind::Overloaded),
+            (
+                br#"{"type":"error","error":{"type":"overloaded_error"}}"#,
+                Kind::Overloaded,
+            ),
         ] {
             assert_eq!(read_answer(body).unwrap_err().kind, kind);
         }

@@ -16,7 +16,9 @@ pub(crate) fn write_answer(answer: &Answer, ask: &Ask) -> Vec<u8> {
         Some(choice) => (&choice.parts[..], &choice.finish),
         None => (&[][..], &Finish::Stop),
     };
-    list(message.key("content"), parts, |out, part| block(out, part, finish));
+    list(message.key("content"), parts, |out, part| {
+        block(out, part, finish)
+    });
     let refused = parts.iter().any(|part| matches!(part, Part::Refusal(_)));
     let (reason, sequence) = finish::write(told(finish, refused));
     message.put("stop_reason", reason);
@@ -29,7 +31,10 @@ pub(crate) fn write_answer(answer: &Answer, ask: &Ask) -> Vec<u8> {
 /// The fields that an answer and the start of a stream have in common.
 pub(super) fn head(message: &mut Fields<'_>, id: &str, model: &str, asked: &str) {
     if id.is_empty() {
-        message.put("id", &format!("msg_{:016x}", RandomState::new().hash_one(model)));
+        message.put(
+            "id",
+            &format!("msg_{:016x}", RandomState::new().hash_one(model)),
+        );
     } else {
         message.put("id", id);
     }
@@ -125,7 +130,10 @@ mod tests {
             (&message["type"], &message["role"], &message["model"]),
             (&json!("message"), &json!("assistant"), &json!("mine"))
         );
-        assert_eq!(message["content"], json!([{ "type": "text", "text": "hi" }]));
+        assert_eq!(
+            message["content"],
+            json!([{ "type": "text", "text": "hi" }])
+        );
         assert_eq!(message["stop_sequence"], Value::Null);
         assert_eq!(message["usage"]["input_tokens"], 0);
     }
@@ -142,7 +150,10 @@ mod tests {
         let cut = written(vec![call(r#"{"a":"#, None)], Finish::Length);
         assert_eq!(cut["content"], json!([]));
         let whole = written(vec![call("", None), call("[", None)], Finish::ToolCalls);
-        assert_eq!((&whole["content"][0]["input"], &whole["content"][1]["input"]), (&json!({}), &json!({})));
+        assert_eq!(
+            (&whole["content"][0]["input"], &whole["content"][1]["input"]),
+            (&json!({}), &json!({}))
+        );
     }
 
     #[test]
@@ -155,7 +166,11 @@ mod tests {
             text: "hm".to_owned(),
             signature: Some(signature.clone()),
         };
-        let parts = vec![thought, Part::Redacted(signature.clone()), call("{}", Some(signature.clone()))];
+        let parts = vec![
+            thought,
+            Part::Redacted(signature.clone()),
+            call("{}", Some(signature.clone())),
+        ];
         let message = written(parts, Finish::ToolCalls);
         assert_eq!(message["content"][0]["signature"], "tollgate.gemini.c2ln");
         assert_eq!(message["content"][1]["data"], "tollgate.gemini.c2ln");

@@ -94,7 +94,12 @@ fn turns(
                 ask.system.extend(blocks.texts(content, inside)?);
                 continue;
             }
-            _ => return Err(json::unfit(at.key("role"), "`user`, `assistant` or `system`")),
+            _ => {
+                return Err(json::unfit(
+                    at.key("role"),
+                    "`user`, `assistant` or `system`",
+                ));
+            }
         };
         let parts = blocks.content(content, inside, role)?;
         blocks.rest(fields, at);
@@ -125,12 +130,18 @@ fn metadata(
 
 fn texts(value: Value, at: Path<'_>) -> Result<Vec<String>, Rejection> {
     let texts = json::list(value, at)?.into_iter().enumerate();
-    texts.map(|(index, it)| json::text(it, at.index(index))).collect()
+    texts
+        .map(|(index, it)| json::text(it, at.index(index)))
+        .collect()
 }
 
 /// A mark on the whole request stands for one at the end of the conversation.
 fn mark_last(ask: &mut Ask) {
-    let parts = ask.turns.iter_mut().rev().flat_map(|turn| turn.parts.iter_mut().rev());
+    let parts = ask
+        .turns
+        .iter_mut()
+        .rev()
+        .flat_map(|turn| turn.parts.iter_mut().rev());
     for part in parts {
         match part {
             Part::Text { cached, .. }
@@ -142,3 +153,6 @@ fn mark_last(ask: &mut Ask) {
         return;
     }
 }
+
+#[cfg(test)]
+mod tests;

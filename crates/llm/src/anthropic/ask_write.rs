@@ -88,10 +88,14 @@ fn tools(body: &mut Fields<'_>, ask: &Ask, target: &Target<'_>, losses: &mut Los
     };
     let only: HashSet<_> = only.iter().collect();
     let shown = |tool: &&Tool| only.is_empty() || only.contains(&tool.name);
-    list(body.key("tools"), ask.tools.iter().filter(shown), |out, it| {
-        tool(out, it, ask, target, losses);
-        true
-    });
+    list(
+        body.key("tools"),
+        ask.tools.iter().filter(shown),
+        |out, it| {
+            tool(out, it, ask, target, losses);
+            true
+        },
+    );
     let one_by_one = ask.parallel_tools == Some(false) && kind != "none";
     if kind == "auto" && !one_by_one && ask.tool_choice != Some(ToolChoice::Auto) {
         return;
@@ -205,7 +209,10 @@ fn sampling(
     for (is_set, name) in [
         (wanted.seed.is_some(), names.seed),
         (is_penalty(wanted.presence_penalty), names.presence_penalty),
-        (is_penalty(wanted.frequency_penalty), names.frequency_penalty),
+        (
+            is_penalty(wanted.frequency_penalty),
+            names.frequency_penalty,
+        ),
     ] {
         if is_set {
             losses.field(name);
@@ -243,3 +250,6 @@ impl Cloud {
 }
 
 const NO_INPUT: &[u8] = br#"{"type":"object","properties":{}}"#;
+
+#[cfg(test)]
+mod tests;

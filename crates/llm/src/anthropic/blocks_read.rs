@@ -170,8 +170,14 @@ impl Blocks {
             None | Some(Value::Null) => Vec::new(),
             Some(content) => self.content(content, inside, Role::User)?,
         };
-        if content.iter().any(|it| matches!(it, Part::ToolResult { .. })) {
-            return Err(json::unfit(inside, "a string or a list of texts, images and documents"));
+        if content
+            .iter()
+            .any(|it| matches!(it, Part::ToolResult { .. }))
+        {
+            return Err(json::unfit(
+                inside,
+                "a string or a list of texts, images and documents",
+            ));
         }
         let is_error = match fields.remove("is_error") {
             None | Some(Value::Null) => false,

@@ -26,22 +26,35 @@ fn message(out: &mut Vec<u8>, turns: &[Turn], ask: &Ask, losses: &mut Losses) ->
     let mut message = Fields::begin(out);
     message.put("role", role);
     if let [turn] = turns
-        && let [Part::Text { text, cached: false }] = &*turn.parts
+        && let [
+            Part::Text {
+                text,
+                cached: false,
+            },
+        ] = &*turn.parts
     {
         message.put("content", text);
         message.end();
         return !is_blank(text);
     }
-    let parts = || turns.iter().flat_map(|turn| turn.parts.iter().map(move |part| (turn, part)));
+    let parts = || {
+        turns
+            .iter()
+            .flat_map(|turn| turn.parts.iter().map(move |part| (turn, part)))
+    };
     let is_result = |part: &Part| matches!(part, Part::ToolResult { .. });
     let results = parts().filter(|(_, part)| is_result(part));
     let others = parts().filter(|(_, part)| !is_result(part));
     let mut written = false;
-    list(message.key("content"), results.chain(others), |out, (turn, part)| {
-        let wrote = block(out, part, turn, ask, losses);
-        written |= wrote;
-        wrote
-    });
+    list(
+        message.key("content"),
+        results.chain(others),
+        |out, (turn, part)| {
+            let wrote = block(out, part, turn, ask, losses);
+            written |= wrote;
+            wrote
+        },
+    );
     message.end();
     written
 }
@@ -62,7 +75,16 @@ fn block(out: &mut Vec<u8>, part: &Part, turn: &Turn, ask: &Ask, losses: &mut Lo
             }
             written
         }
-        (Part::ToolCall { id, name, arguments, cached, .. }, Role::Assistant) => {
+        (
+            Part::ToolCall {
+                id,
+                name,
+                arguments,
+                cached,
+                ..
+            },
+            Role::Assistant,
+        ) => {
             let input = object(arguments).unwrap_or_else(|| {
                 lost();
                 EMPTY
@@ -75,7 +97,16 @@ fn block(out: &mut Vec<u8>, part: &Part, turn: &Turn, ask: &Ask, losses: &mut Lo
             block.end();
             true
         }
-        (Part::ToolResult { id, content, is_error, cached, .. }, Role::User) => {
+        (
+            Part::ToolResult {
+                id,
+                content,
+                is_error,
+                cached,
+                ..
+            },
+            Role::User,
+        ) => {
             let mut block = Fields::of_type(out, "tool_result");
             block.put("tool_use_id", &*plain_id(id));
             if !result(&mut block, content) {
@@ -109,7 +140,12 @@ fn result(block: &mut Fields<'_>, content: &[Part]) -> bool {
     let mut whole = true;
     match content {
         [] => {}
-        [Part::Text { text, cached: false }] => block.put("content", text),
+        [
+            Part::Text {
+                text,
+                cached: false,
+            },
+        ] => block.put("content", text),
         parts => list(block.key("content"), parts, |out, part| match part {
             Part::Text { text, cached } => text_block(out, text, *cached),
             Part::Media(it) if media::write(out, it) => true,
@@ -166,7 +202,9 @@ pub(super) fn call<'a>(
 
 pub(super) fn mark(block: &mut Fields<'_>, cached: bool) {
     if cached {
-        block.key("cache_control").extend_from_slice(br#"{"type":"ephemeral"}"#);
+        block
+            .key("cache_control")
+            .extend_from_slice(br#"{"type":"ephemeral"}"#);
     }
 }
 
@@ -212,10 +250,18 @@ pub(super) fn system(body: &mut Fields<'_>, ask: &Ask) {
     let mut texts = ask.system.iter().filter(is_text);
     match (texts.next(), texts.next()) {
         (None, _) => {}
-        (Some(Part::Text { text, cached: false }), None) => json(body.key("system"), text),
-        _ => list(body.key("system"), ask.system.iter().filter(is_text), |out, part| {
-            matches!(part, Part::Text { text, cached } if text_block(out, text, *cached))
-        }),
+        (
+            Some(Part::Text {
+                text,
+                cached: false,
+            }),
+            None,
+        ) => json(body.key("system"), text),
+        _ => list(
+            body.key("system"),
+            ask.system.iter().filter(is_text),
+            |out, part| matches!(part, Part::Text { text, cached } if text_block(out, text, *cached)),
+        ),
     }
 }
 

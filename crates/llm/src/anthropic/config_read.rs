@@ -74,7 +74,8 @@ fn tool_of(
     })
 }
 
-pub(super) fn tool_choice(choice: Value,
+pub(super) fn tool_choice(
+    choice: Value,
     at: Path<'_>,
     ask: &mut Ask,
     losses: &mut Losses,
@@ -85,7 +86,12 @@ pub(super) fn tool_choice(choice: Value,
         "none" => ToolChoice::None,
         "any" => ToolChoice::Required(Vec::new()),
         "tool" => ToolChoice::Required(vec![take(&mut fields, "name", at)?]),
-        _ => return Err(json::unfit(at.key("type"), "`auto`, `any`, `tool` or `none`")),
+        _ => {
+            return Err(json::unfit(
+                at.key("type"),
+                "`auto`, `any`, `tool` or `none`",
+            ));
+        }
     });
     for (name, value) in fields {
         match &*name {
@@ -100,7 +106,8 @@ pub(super) fn tool_choice(choice: Value,
     Ok(())
 }
 
-pub(super) fn thinking(config: Value,
+pub(super) fn thinking(
+    config: Value,
     at: Path<'_>,
     ask: &mut Ask,
     losses: &mut Losses,
@@ -121,7 +128,12 @@ pub(super) fn thinking(config: Value,
             losses.hint(at.key("type").to_string());
             reasoning.effort = Some(Effort::None);
         }
-        _ => return Err(json::unfit(at.key("type"), "`enabled`, `adaptive` or `disabled`")),
+        _ => {
+            return Err(json::unfit(
+                at.key("type"),
+                "`enabled`, `adaptive` or `disabled`",
+            ));
+        }
     }
     for (name, value) in fields {
         match (&*name, value.as_str()) {
@@ -137,7 +149,8 @@ pub(super) fn thinking(config: Value,
 }
 
 /// To be read after `thinking`, which it refines.
-pub(super) fn output_config(config: Value,
+pub(super) fn output_config(
+    config: Value,
     at: Path<'_>,
     ask: &mut Ask,
     losses: &mut Losses,
@@ -150,7 +163,12 @@ pub(super) fn output_config(config: Value,
                 let effort = Effort::named(&json::text(value, at)?);
                 let known = effort.filter(|it| *it >= Effort::Low);
                 let words = "`low`, `medium`, `high`, `xhigh` or `max`";
-                effort_of(known.ok_or_else(|| json::unfit(at, words))?, at, ask, losses);
+                effort_of(
+                    known.ok_or_else(|| json::unfit(at, words))?,
+                    at,
+                    ask,
+                    losses,
+                );
             }
             "format" => ask.format = format(value, at, losses)?,
             // What a whole task may cost; the model is told, and not held to it.

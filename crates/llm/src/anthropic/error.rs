@@ -124,7 +124,10 @@ mod tests {
         rate_headers_at(Timestamp::UNIX_EPOCH, &limits, &mut headers);
         assert_eq!(headers["anthropic-ratelimit-requests-limit"], "60");
         assert_eq!(headers["anthropic-ratelimit-requests-remaining"], "7");
-        assert_eq!(headers["anthropic-ratelimit-requests-reset"], "1970-01-01T00:00:02Z");
+        assert_eq!(
+            headers["anthropic-ratelimit-requests-reset"],
+            "1970-01-01T00:00:02Z"
+        );
         assert!(!headers.contains_key("anthropic-ratelimit-tokens-reset"));
         assert_eq!(headers.len(), 5);
     }

@@ -108,7 +108,12 @@ fn kind_of(kind: &str, message: &str, status: Option<StatusCode>) -> Kind {
 /// What the provider tells by words only.
 fn by_words(message: &str) -> Option<Kind> {
     let has = |words: &[&str]| words.iter().any(|it| message.contains(it));
-    if has(&[TOO_LONG, "context limit", "context window", "too many total text bytes"]) {
+    if has(&[
+        TOO_LONG,
+        "context limit",
+        "context window",
+        "too many total text bytes",
+    ]) {
         Some(Kind::ContextLength)
     } else if has(&["credit balance", "usage limits", "spend limit"]) {
         Some(Kind::QuotaExhausted)
@@ -140,10 +145,32 @@ mod tests {
             json!({ "type": "error", "error": { "type": kind, "message": message } }).to_string()
         };
         for (status, body, kind) in [
-            (400, of("invalid_request_error", "max_tokens: required"), Kind::InvalidRequest),
-            (400, of("invalid_request_error", "prompt is too long: 9 tokens > 8 maximum"), Kind::ContextLength),
-            (400, of("invalid_request_error", "Your credit balance is too low"), Kind::QuotaExhausted),
-            (400, of("invalid_request_error", "Output blocked by content filtering policy"), Kind::ContentFilter),
+            (
+                400,
+                of("invalid_request_error", "max_tokens: required"),
+                Kind::InvalidRequest,
+            ),
+            (
+                400,
+                of(
+                    "invalid_request_error",
+                    "prompt is too long: 9 tokens > 8 maximum",
+                ),
+                Kind::ContextLength,
+            ),
+            (
+                400,
+                of("invalid_request_error", "Your credit balance is too low"),
+                Kind::QuotaExhausted,
+            ),
+            (
+                400,
+                of(
+                    "invalid_request_error",
+                    "Output blocked by content filtering policy",
+                ),
+                Kind::ContentFilter,
+            ),
             (401, of("authentication_error", "x"), Kind::Authentication),
             (402, of("billing_error", "x"), Kind::QuotaExhausted),
             (403, of("permission_error", "x"), Kind::Permission),
@@ -154,7 +181,11 @@ mod tests {
             (504, of("timeout_error", "x"), Kind::Timeout),
             (529, of("overloaded_error", "x"), Kind::Overloaded),
             (529, "<html>".to_owned(), Kind::Overloaded),
-            (429, r#"{"message":"Too many requests"}"#.to_owned(), Kind::RateLimited),
+            (
+                429,
+                r#"{"message":"Too many requests"}"#.to_owned(),
+                Kind::RateLimited,
+            ),
             (503, r#"[{"error":"busy"}]"#.to_owned(), Kind::Overloaded),
             (418, "[]".to_owned(), Kind::InvalidRequest),
             (502, String::new(), Kind::Internal),
@@ -173,14 +204,21 @@ mod tests {
         let status = StatusCode::from_u16(529).unwrap();
         let fault = read_error(status, body.to_string().as_bytes());
         let (told, written) = write_fault(&fault);
-        assert_eq!((told, serde_json::from_slice::<Value>(&written).unwrap()), (status, body));
+        assert_eq!(
+            (told, serde_json::from_slice::<Value>(&written).unwrap()),
+            (status, body)
+        );
     }
 
     #[test]
     fn a_conversation_that_is_too_long_is_told_in_words_that_agents_know() {
-        let body = br#"{"error":{"type":"invalid_request_error","message":"exceeds the context window"}}"#;
+        let body =
+            br#"{"error":{"type":"invalid_request_error","message":"exceeds the context window"}}"#;
         let (_, written) = write_fault(&read_error(StatusCode::BAD_REQUEST, body));
         let written: Value = serde_json::from_slice(&written).unwrap();
-        assert_eq!(written["error"]["message"], "prompt is too long: exceeds the context window");
+        assert_eq!(
+            written["error"]["message"],
+            "prompt is too long: exceeds the context window"
+        );
     }
 }

@@ -69,7 +69,8 @@ pub(super) fn list<T>(
 }
 
 pub(super) fn json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
-    serde_json::to_writer(out, value).expect("texts, numbers and JSON values are written to memory");
+    serde_json::to_writer(out, value)
+        .expect("texts, numbers and JSON values are written to memory");
 }
 
 #[cfg(test)]

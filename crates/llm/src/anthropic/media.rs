@@ -151,8 +151,16 @@ mod tests {
         let url = || Source::Url("https://a/b".to_owned());
         let data = |data: &str| Source::Base64(data.to_owned());
         for (media, kind, source) in [
-            (media("", url()), "image", json!({ "type": "url", "url": "https://a/b" })),
-            (media("application/pdf", url()), "document", json!({ "type": "url", "url": "https://a/b" })),
+            (
+                media("", url()),
+                "image",
+                json!({ "type": "url", "url": "https://a/b" }),
+            ),
+            (
+                media("application/pdf", url()),
+                "document",
+                json!({ "type": "url", "url": "https://a/b" }),
+            ),
             (
                 media("image/png", data("iVBORw==")),
                 "image",
@@ -169,7 +177,10 @@ mod tests {
                 json!({ "type": "text", "media_type": "text/plain", "data": "h\u{e9}" }),
             ),
         ] {
-            assert_eq!(written(&media), Some(json!({ "type": kind, "source": source })));
+            assert_eq!(
+                written(&media),
+                Some(json!({ "type": kind, "source": source }))
+            );
             let mut losses = Losses::default();
             let again = read(source, Path::Body, kind == "image", &mut losses).unwrap();
             assert_eq!((again, losses.is_empty()), (Some(media), true));

@@ -32,7 +32,10 @@ mod tests {
 
     #[test]
     fn models_stand_on_one_page() {
-        let models = models_json(vec![model_json("a", 1_700_000_000), model_json("b", u64::MAX)]);
+        let models = models_json(vec![
+            model_json("a", 1_700_000_000),
+            model_json("b", u64::MAX),
+        ]);
         assert_eq!(
             (&models["first_id"], &models["last_id"], &models["has_more"]),
             (&json!("a"), &json!("b"), &json!(false))

@@ -68,19 +68,29 @@ fn media() -> impl Strategy<Value = Part> {
     let document = (document, option::of(words()));
     (prop_oneof![image, document], any::<bool>()).prop_map(
         |(((source, media_type), name), cached)| {
-            Part::Media(Media { source, media_type, detail: None, name, cached })
+            Part::Media(Media {
+                source,
+                media_type,
+                detail: None,
+                name,
+                cached,
+            })
         },
     )
 }
 
 fn objects() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![any::<i64>().prop_map(Value::from), words().prop_map(Value::from), Just(Value::Null)];
+    let leaf = prop_oneof![
+        any::<i64>().prop_map(Value::from),
+        words().prop_map(Value::from),
+        Just(Value::Null)
+    ];
     vec((words(), leaf), 0..3).prop_map(|fields| Value::Object(fields.into_iter().collect()))
 }
 
 fn call() -> impl Strategy<Value = Part> {
     (ids(), ids(), objects(), any::<bool>()).prop_map(|(id, name, input, cached)| Part::ToolCall {
-        id,
+        id: format!("call-{id}"),
         name,
         arguments: input.to_string(),
         signature: None,
@@ -99,7 +109,14 @@ fn thought() -> impl Strategy<Value = Part> {
 fn result() -> impl Strategy<Value = Part> {
     let content = vec(prop_oneof![text(), media()], 0..3);
     (ids(), content, any::<bool>(), any::<bool>()).prop_map(|(id, content, is_error, cached)| {
-        Part::ToolResult { id, name: String::new(), content, is_error, cached }
+        // The name of a call that is not there is not known.
+        Part::ToolResult {
+            id: format!("other-{id}"),
+            name: String::new(),
+            content,
+            is_error,
+            cached,
+        }
     })
 }
 
@@ -128,26 +145,61 @@ fn schemas() -> impl Strategy<Value = Value> {
 
 fn tools() -> impl Strategy<Value = Vec<Tool>> {
     let strict = prop_oneof![Just(None), Just(Some(true))];
-    let tool = (ids(), option::of(words()), option::of((schemas(), strict)), any::<bool>());
+    let tool = (
+        ids(),
+        option::of(words()),
+        option::of((schemas(), strict)),
+        any::<bool>(),
+    );
     let tool = tool.prop_map(|(name, description, schema, cached)| {
         let (parameters, strict) = schema.unzip();
-        Tool { name, description, parameters, strict: strict.flatten(), cached }
+        Tool {
+            name,
+            description,
+            parameters,
+            strict: strict.flatten(),
+            cached,
+        }
     });
     vec(tool, 0..3)
 }
 
+/// Coarse, as the last bit of a float may be read otherwise.
+fn fraction() -> impl Strategy<Value = Option<f64>> {
+    option::of((0..64_u8).prop_map(|it| f64::from(it) / 64.0))
+}
+
 /// Effort and sampling exclude each other.
 fn reasoning() -> impl Strategy<Value = (Option<Reasoning>, Sampling)> {
-    let efforts = [Effort::Low, Effort::Medium, Effort::High, Effort::XHigh, Effort::Max, Effort::Adaptive];
+    let efforts = [
+        Effort::Low,
+        Effort::Medium,
+        Effort::High,
+        Effort::XHigh,
+        Effort::Max,
+        Effort::Adaptive,
+    ];
     let on = (select(efforts.to_vec()), any::<Option<bool>>());
     let on = on.prop_map(|(effort, shown)| {
-        let reasoning = Reasoning { effort: Some(effort), budget: None, shown };
+        let reasoning = Reasoning {
+            effort: Some(effort),
+            budget: None,
+            shown,
+        };
         (Some(reasoning), Sampling::default())
     });
-    let off = (any::<bool>(), option::of(0.0..1.0), option::of(0.0..1.0), any::<Option<u64>>());
+    let off = (any::<bool>(), fraction(), fraction(), any::<Option<u64>>());
     let off = off.prop_map(|(disabled, temperature, top_p, top_k)| {
-        let none = Reasoning { effort: Some(Effort::None), ..Reasoning::default() };
-        let sampling = Sampling { temperature, top_p, top_k, ..Sampling::default() };
+        let none = Reasoning {
+            effort: Some(Effort::None),
+            ..Reasoning::default()
+        };
+        let sampling = Sampling {
+            temperature,
+            top_p,
+            top_k,
+            ..Sampling::default()
+        };
         (disabled.then_some(none), sampling)
     });
     prop_oneof![on, off]
@@ -156,57 +208,100 @@ fn reasoning() -> impl Strategy<Value = (Option<Reasoning>, Sampling)> {
 fn asks() -> impl Strategy<Value = Ask> {
     let format = prop_oneof![
         Just(Format::Text),
-        schemas().prop_map(|schema| Format::Schema { name: None, description: None, schema, strict: Some(true) })
+        schemas().prop_map(|schema| Format::Schema {
+            name: None,
+            description: None,
+            schema,
+            strict: Some(true)
+        })
     ];
-    let rest = (any::<u64>(), vec(words(), 0..3), format, option::of(words()), any::<bool>(), 0..6);
-    let asks = (ids(), vec(text(), 0..3), turns(), tools(), reasoning(), rest);
-    asks.prop_map(|(model, system, turns, tools, (reasoning, sampling), rest)| {
-        let (max_output, stop, format, user, stream, choice) = rest;
-        let mut ask = Ask {
-            system,
-            turns,
-            sampling,
-            max_output: Some(max_output),
-            stop,
-            format,
-            reasoning,
-            user,
-            stream,
-            stream_usage: true,
-            model: format!("m-{model}"),
-            ..Ask::new(&NAMES)
-        };
-        if let Some(first) = tools.first() {
-            let (tool_choice, parallel_tools) = match choice {
-                0 => (None, None),
-                1 => (Some(ToolChoice::None), None),
-                2 => (Some(ToolChoice::Auto), Some(false)),
-                3 => (Some(ToolChoice::Auto), None),
-                4 => (Some(ToolChoice::Required(Vec::new())), None),
-                _ => (Some(ToolChoice::Required(vec![first.name.clone()])), Some(false)),
+    let rest = (
+        any::<u64>(),
+        vec(words(), 0..3),
+        format,
+        option::of(words()),
+        any::<bool>(),
+        0..6,
+    );
+    let asks = (
+        ids(),
+        vec(text(), 0..3),
+        turns(),
+        tools(),
+        reasoning(),
+        rest,
+    );
+    asks.prop_map(
+        |(model, system, turns, tools, (reasoning, sampling), rest)| {
+            let (max_output, stop, format, user, stream, choice) = rest;
+            let mut ask = Ask {
+                system,
+                turns,
+                sampling,
+                max_output: Some(max_output),
+                stop,
+                format,
+                reasoning,
+                user,
+                stream,
+                stream_usage: true,
+                model: format!("m-{model}"),
+                ..Ask::new(&NAMES)
             };
-            (ask.tool_choice, ask.parallel_tools) = (tool_choice, parallel_tools);
-        }
-        ask.tools = tools;
-        ask
-    })
+            if let Some(first) = tools.first() {
+                let (tool_choice, parallel_tools) = match choice {
+                    0 => (None, None),
+                    1 => (Some(ToolChoice::None), None),
+                    2 => (Some(ToolChoice::Auto), Some(false)),
+                    3 => (Some(ToolChoice::Auto), None),
+                    4 => (Some(ToolChoice::Required(Vec::new())), None),
+                    _ => (
+                        Some(ToolChoice::Required(vec![first.name.clone()])),
+                        Some(false),
+                    ),
+                };
+                (ask.tool_choice, ask.parallel_tools) = (tool_choice, parallel_tools);
+            }
+            ask.tools = tools;
+            ask
+        },
+    )
 }
 
 fn finishes() -> impl Strategy<Value = Finish> {
-    let fixed = [Finish::Stop, Finish::Length, Finish::ContextWindow, Finish::ToolCalls, Finish::Filtered, Finish::Pause];
-    prop_oneof![select(fixed.to_vec()), option::of(words()).prop_map(Finish::StopSequence)]
+    let fixed = [
+        Finish::Stop,
+        Finish::Length,
+        Finish::ContextWindow,
+        Finish::ToolCalls,
+        Finish::Filtered,
+        Finish::Pause,
+    ];
+    prop_oneof![
+        select(fixed.to_vec()),
+        option::of(words()).prop_map(Finish::StopSequence)
+    ]
 }
 
 fn usages() -> impl Strategy<Value = Usage> {
-    any::<[u32; 6]>().prop_map(|[input, cache_read, cache_write, cache_write_1h, output, reasoning]| Usage {
-        input: input.into(),
-        cache_read: cache_read.into(),
-        cache_write: cache_write.into(),
-        cache_write_1h: cache_write_1h.into(),
-        output: output.into(),
-        reasoning: reasoning.into(),
-        estimated: false,
-    })
+    any::<[u32; 6]>().prop_map(
+        |[
+            input,
+            cache_read,
+            cache_write,
+            cache_write_1h,
+            output,
+            reasoning,
+        ]| Usage {
+            input: input.into(),
+            cache_read: cache_read.into(),
+            cache_write: cache_write.into(),
+            cache_write_1h: cache_write_1h.into(),
+            output: output.into(),
+            reasoning: reasoning.into(),
+            estimated: false,
+        },
+    )
 }
 
 fn answers() -> impl Strategy<Value = Answer> {
@@ -215,9 +310,19 @@ fn answers() -> impl Strategy<Value = Answer> {
         part => part,
     });
     let call = call().prop_map(|part| match part {
-        Part::ToolCall { id, name, arguments, signature, .. } => {
-            Part::ToolCall { id, name, arguments, signature, cached: false }
-        }
+        Part::ToolCall {
+            id,
+            name,
+            arguments,
+            signature,
+            ..
+        } => Part::ToolCall {
+            id,
+            name,
+            arguments,
+            signature,
+            cached: false,
+        },
         part => part,
     });
     let parts = vec(prop_oneof![uncached, call, thought()], 0..5);
@@ -229,7 +334,11 @@ fn answers() -> impl Strategy<Value = Answer> {
             id,
             model,
             created: 0,
-            choices: vec![Choice { parts, finish, logprobs: None }],
+            choices: vec![Choice {
+                parts,
+                finish,
+                logprobs: None,
+            }],
             usage: Some(usage),
         }
     })
@@ -242,25 +351,56 @@ fn streamed(answer: &Answer, cut: usize) -> Vec<Delta> {
         let chars: Vec<_> = text.chars().collect();
         chars.chunks(cut).map(String::from_iter).collect::<Vec<_>>()
     };
-    let mut deltas = vec![Delta::Start { id: answer.id.clone(), model: answer.model.clone(), created: 0 }];
+    let mut deltas = vec![Delta::Start {
+        id: answer.id.clone(),
+        model: answer.model.clone(),
+        created: 0,
+    }];
     for part in &answer.choices[0].parts {
         match part.clone() {
-            Part::Text { text, .. } => deltas.extend(pieces(&text).into_iter().map(|text| Delta::Text { choice, text })),
+            Part::Text { text, .. } => deltas.extend(
+                pieces(&text)
+                    .into_iter()
+                    .map(|text| Delta::Text { choice, text }),
+            ),
             Part::Thinking { text, signature } => {
-                deltas.extend(pieces(&text).into_iter().map(|text| Delta::Thinking { choice, text }));
+                deltas.extend(
+                    pieces(&text)
+                        .into_iter()
+                        .map(|text| Delta::Thinking { choice, text }),
+                );
                 deltas.extend(signature.map(|signature| Delta::Signed { choice, signature }));
             }
             Part::Redacted(signature) => deltas.push(Delta::Redacted { choice, signature }),
-            Part::ToolCall { id, name, arguments, signature, .. } => {
+            Part::ToolCall {
+                id,
+                name,
+                arguments,
+                signature,
+                ..
+            } => {
                 let index = tools;
                 tools += 1;
-                deltas.push(Delta::ToolCall { choice, index, id, name, signature });
-                deltas.extend(pieces(&arguments).into_iter().map(|json| Delta::Arguments { choice, index, json }));
+                deltas.push(Delta::ToolCall {
+                    choice,
+                    index,
+                    id,
+                    name,
+                    signature,
+                });
+                deltas.extend(pieces(&arguments).into_iter().map(|json| Delta::Arguments {
+                    choice,
+                    index,
+                    json,
+                }));
             }
             _ => unreachable!(),
         }
     }
-    deltas.push(Delta::Finish { choice, finish: answer.choices[0].finish.clone() });
+    deltas.push(Delta::Finish {
+        choice,
+        finish: answer.choices[0].finish.clone(),
+    });
     deltas.extend(answer.usage.map(Delta::Usage));
     deltas.push(Delta::Done);
     deltas
@@ -280,23 +420,61 @@ pub(super) fn joined(deltas: Vec<Delta>) -> Answer {
         match (delta, parts.last_mut()) {
             (Delta::Start { id, model, .. }, _) => (answer.id, answer.model) = (id, model),
             (Delta::Text { text: more, .. }, Some(Part::Text { text, .. }))
-            | (Delta::Thinking { text: more, .. }, Some(Part::Thinking { text, signature: None })) => text.push_str(&more),
+            | (
+                Delta::Thinking { text: more, .. },
+                Some(Part::Thinking {
+                    text,
+                    signature: None,
+                }),
+            ) => text.push_str(&more),
             (Delta::Text { text, .. }, _) => parts.push(Part::text(text)),
-            (Delta::Thinking { text, .. }, _) => parts.push(Part::Thinking { text, signature: None }),
-            (Delta::Signed { signature, .. }, Some(Part::Thinking { signature: place @ None, .. })) => *place = Some(signature),
-            (Delta::Signed { signature, .. }, _) => parts.push(Part::Thinking { text: String::new(), signature: Some(signature) }),
+            (Delta::Thinking { text, .. }, _) => parts.push(Part::Thinking {
+                text,
+                signature: None,
+            }),
+            (
+                Delta::Signed { signature, .. },
+                Some(Part::Thinking {
+                    signature: place @ None,
+                    ..
+                }),
+            ) => *place = Some(signature),
+            (Delta::Signed { signature, .. }, _) => parts.push(Part::Thinking {
+                text: String::new(),
+                signature: Some(signature),
+            }),
             (Delta::Redacted { signature, .. }, _) => parts.push(Part::Redacted(signature)),
             (Delta::Refusal { text, .. }, _) => parts.push(Part::Refusal(text)),
-            (Delta::ToolCall { id, name, signature, .. }, _) => {
-                parts.push(Part::ToolCall { id, name, arguments: String::new(), signature, cached: false });
+            (
+                Delta::ToolCall {
+                    id,
+                    name,
+                    signature,
+                    ..
+                },
+                _,
+            ) => {
+                parts.push(Part::ToolCall {
+                    id,
+                    name,
+                    arguments: String::new(),
+                    signature,
+                    cached: false,
+                });
             }
-            (Delta::Arguments { json, .. }, Some(Part::ToolCall { arguments, .. })) => arguments.push_str(&json),
+            (Delta::Arguments { json, .. }, Some(Part::ToolCall { arguments, .. })) => {
+                arguments.push_str(&json)
+            }
             (Delta::Finish { finish, .. }, _) => end = finish,
             (Delta::Usage(usage), _) => answer.usage = Some(usage),
             (Delta::Done | Delta::Ping, _) => {}
             (delta, _) => panic!("{delta:?} comes out of order"),
         }
     }
-    answer.choices.push(Choice { parts, finish: end, logprobs: None });
+    answer.choices.push(Choice {
+        parts,
+        finish: end,
+        logprobs: None,
+    });
     answer
 }

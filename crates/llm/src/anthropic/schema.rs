@@ -17,7 +17,11 @@ pub(super) fn is_total(schema: &Value) -> bool {
         return true;
     };
     let list = |name| fields.get(name).and_then(Value::as_array);
-    let required: HashSet<_> = list("required").into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: HashSet<_> = list("required")
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     let properties = fields.get("properties").and_then(Value::as_object);
     let mut names = properties.into_iter().flat_map(Map::keys);
     names.all(|name| required.contains(name.as_str())) && below(fields).all(is_total)
@@ -56,7 +60,10 @@ fn closed(schema: &mut Value, same: &mut bool) {
     }
     for name in LISTS {
         let schemas = fields.get_mut(name).and_then(Value::as_array_mut);
-        schemas.into_iter().flatten().for_each(|it| closed(it, same));
+        schemas
+            .into_iter()
+            .flatten()
+            .for_each(|it| closed(it, same));
     }
     for name in MAPS {
         let schemas = fields.get_mut(name).and_then(Value::as_object_mut);
@@ -68,8 +75,12 @@ fn closed(schema: &mut Value, same: &mut bool) {
 /// The schemas inside one.
 fn below(fields: &Map<String, Value>) -> impl Iterator<Item = &Value> {
     let one = ONE.iter().filter_map(|name| fields.get(*name));
-    let lists = LISTS.iter().filter_map(|name| fields.get(*name)?.as_array());
-    let maps = MAPS.iter().filter_map(|name| fields.get(*name)?.as_object());
+    let lists = LISTS
+        .iter()
+        .filter_map(|name| fields.get(*name)?.as_array());
+    let maps = MAPS
+        .iter()
+        .filter_map(|name| fields.get(*name)?.as_object());
     one.chain(lists.flatten()).chain(maps.flat_map(Map::values))
 }
 
@@ -130,8 +141,14 @@ mod tests {
     #[test]
     fn what_is_refused_is_taken_out_and_said() {
         for (schema, expected) in [
-            (json!({ "type": "number", "minimum": 1 }), json!({ "type": "number" })),
-            (json!({ "type": "array", "minItems": 2 }), json!({ "type": "array" })),
+            (
+                json!({ "type": "number", "minimum": 1 }),
+                json!({ "type": "number" }),
+            ),
+            (
+                json!({ "type": "array", "minItems": 2 }),
+                json!({ "type": "array" }),
+            ),
             (
                 json!({ "type": "object", "additionalProperties": true }),
                 json!({ "type": "object", "additionalProperties": false }),
@@ -146,8 +163,12 @@ mod tests {
     #[test]
     fn a_schema_is_total_if_nothing_is_optional() {
         let inner = json!({ "type": "object", "properties": { "a": {} }, "required": ["a"] });
-        assert!(is_total(&json!({ "type": "object", "properties": { "x": inner }, "required": ["x"] })));
-        assert!(!is_total(&json!({ "type": "object", "properties": { "x": inner } })));
+        assert!(is_total(
+            &json!({ "type": "object", "properties": { "x": inner }, "required": ["x"] })
+        ));
+        assert!(!is_total(
+            &json!({ "type": "object", "properties": { "x": inner } })
+        ));
         let optional = json!({ "items": { "properties": { "a": {} }, "required": [] } });
         assert!(!is_total(&optional));
     }

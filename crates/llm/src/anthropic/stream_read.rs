@@ -56,7 +56,7 @@ impl StreamReader {
                 let error = event.error.unwrap_or_default();
                 out.push(Delta::Failed(fault::of_error(&error, None)));
             }
-            Kind::MessageStart => self.start(event.message.unwrap_or_default(), out),
+            Kind::MessageStart => self.start(event.message.unwrap_or_default(), out)?,
             Kind::Other => {}
             _ if !self.started => return Err(fault::broken("the stream has no start")),
             Kind::ContentBlockStart => {
@@ -71,17 +71,12 @@ impl StreamReader {
             Kind::MessageDelta => {
                 self.used(event.usage.as_ref(), out);
                 let delta = event.delta.unwrap_or_default();
-                if let Some(reason) = delta.stop_reason.filter(|it| !it.is_empty()) {
-                    let finish = finish::read(&reason, delta.stop_sequence);
-                    let finish = finish.ok_or_else(|| unknown(&reason))?;
-                    if !self.finished {
-                        self.finished = true;
-                        self.close_all(out);
-                        let text = explanation(delta.stop_details.as_ref());
-                        out.extend(text.map(|text| Delta::Refusal { choice: 0, text }));
-                        out.push(Delta::Finish { choice: 0, finish });
-                    }
-                }
+                let stop = Stop {
+                    stop_reason: delta.stop_reason,
+                    stop_sequence: delta.stop_sequence,
+                    stop_details: delta.stop_details,
+                };
+                self.stop(stop, out)?;
             }
             Kind::MessageStop if self.finished => {
                 self.ended = true;
@@ -92,9 +87,9 @@ impl StreamReader {
         Ok(())
     }
 
-    fn start(&mut self, mut message: Value, out: &mut Vec<Delta>) {
+    fn start(&mut self, mut message: Value, out: &mut Vec<Delta>) -> Result<(), Fault> {
         if std::mem::replace(&mut self.started, true) {
-            return;
+            return Ok(());
         }
         let text = |name: &str| {
             let text = message.get(name).and_then(Value::as_str);
@@ -106,15 +101,29 @@ impl StreamReader {
             created: 0,
         });
         self.used(message.get("usage"), out);
-        // What a tool of the provider's asked for before the message began.
+        // Where the provider's own tools call the caller's, the message is whole at its start.
         if let Some(Value::Array(blocks)) = message.get_mut("content").map(Value::take) {
             for block in blocks {
-                // Of these there is room for any number, as each ends at once.
-                if self.open(u64::MAX, block, out).is_ok() {
-                    self.close(u64::MAX, out);
-                }
+                self.open(u64::MAX, block, out)?;
+                self.close(u64::MAX, out);
             }
         }
+        self.stop(serde_json::from_value(message).unwrap_or_default(), out)
+    }
+
+    fn stop(&mut self, stop: Stop, out: &mut Vec<Delta>) -> Result<(), Fault> {
+        let Some(reason) = stop.stop_reason.filter(|it| !it.is_empty()) else {
+            return Ok(());
+        };
+        let finish = finish::read(&reason, stop.stop_sequence);
+        let finish = finish.ok_or_else(|| unknown(&reason))?;
+        if !std::mem::replace(&mut self.finished, true) {
+            self.close_all(out);
+            let text = explanation(stop.stop_details.as_ref());
+            out.extend(text.map(|text| Delta::Refusal { choice: 0, text }));
+            out.push(Delta::Finish { choice: 0, finish });
+        }
+        Ok(())
     }
 
     fn open(&mut self, index: u64, block: Value, out: &mut Vec<Delta>) -> Result<(), Fault> {
@@ -148,14 +157,27 @@ impl StreamReader {
                 let index = self.tools;
                 self.tools = index.saturating_add(1);
                 let signature = None;
-                out.push(Delta::ToolCall { choice, index, id, name, signature });
+                out.push(Delta::ToolCall {
+                    choice,
+                    index,
+                    id,
+                    name,
+                    signature,
+                });
                 // The whole input stands here, or comes in pieces.
-                kind = BlockKind::Tool { index, input: Some(arguments) };
+                kind = BlockKind::Tool {
+                    index,
+                    input: Some(arguments),
+                };
             }
             _ => {}
         }
         let halves = Halves::default();
-        self.blocks.push(Block { index, kind, halves });
+        self.blocks.push(Block {
+            index,
+            kind,
+            halves,
+        });
         Ok(())
     }
 
@@ -193,7 +215,11 @@ impl StreamReader {
                 if let Some(json) = joined(delta.partial_json, &mut block.halves) {
                     *input = None;
                     let index = *index;
-                    out.push(Delta::Arguments { choice, index, json });
+                    out.push(Delta::Arguments {
+                        choice,
+                        index,
+                        json,
+                    });
                 }
             }
             _ => {} // Citations, and what the provider's own tools do.
@@ -213,7 +239,9 @@ impl StreamReader {
 
     fn used(&mut self, counts: Option<&Value>, out: &mut Vec<Delta>) {
         let before = self.usage;
-        self.usage = counts.and_then(|counts| usage::read(counts, before)).or(before);
+        self.usage = counts
+            .and_then(|counts| usage::read(counts, before))
+            .or(before);
         if self.usage != before {
             out.extend(self.usage.map(Delta::Usage));
         }
@@ -251,7 +279,11 @@ impl Block {
         out.push(match self.kind {
             BlockKind::Text => Delta::Text { choice, text },
             BlockKind::Thinking { .. } => Delta::Thinking { choice, text },
-            BlockKind::Tool { index, .. } => Delta::Arguments { choice, index, json: text },
+            BlockKind::Tool { index, .. } => Delta::Arguments {
+                choice,
+                index,
+                json: text,
+            },
             BlockKind::Other => return,
         });
     }
@@ -264,8 +296,15 @@ impl Block {
                 let signature = signature::own(signature);
                 out.push(Delta::Signed { choice, signature });
             }
-            BlockKind::Tool { index, input: Some(json) } => {
-                out.push(Delta::Arguments { choice, index, json });
+            BlockKind::Tool {
+                index,
+                input: Some(json),
+            } => {
+                out.push(Delta::Arguments {
+                    choice,
+                    index,
+                    json,
+                });
             }
             _ => {}
         }
@@ -287,7 +326,9 @@ fn unusual(data: &[u8]) -> Result<Option<Event>, Fault> {
         return Ok(None);
     }
     let event = serde_json::from_value(value);
-    event.map(Some).map_err(|_| fault::broken("an event is of an unknown form"))
+    event
+        .map(Some)
+        .map_err(|_| fault::broken("an event is of an unknown form"))
 }
 
 #[derive(Deserialize)]
@@ -326,6 +367,13 @@ struct BlockDelta {
     thinking: Option<String>,
     partial_json: Option<String>,
     signature: Option<String>,
+    stop_reason: Option<String>,
+    stop_sequence: Option<String>,
+    stop_details: Option<Value>,
+}
+
+#[derive(Default, Deserialize)]
+struct Stop {
     stop_reason: Option<String>,
     stop_sequence: Option<String>,
     stop_details: Option<Value>,

@@ -66,24 +66,45 @@ impl WriteStream for StreamWriter {
                 self.refused = true;
                 self.text(&text, out);
             }
-            Delta::Thinking { choice: 0, text } => {
-                if !text.is_empty() {
-                    self.think(out);
-                    self.piece("thinking_delta", "thinking", &text, out);
-                }
-            }
-            Delta::Signed { choice: 0, signature } => {
+            Delta::Thinking { choice: 0, text } if !text.is_empty() => {
                 self.think(out);
-                self.piece("signature_delta", "signature", &signature::seal(&signature), out);
+                self.piece("thinking_delta", "thinking", &text, out);
+            }
+            Delta::Signed {
+                choice: 0,
+                signature,
+            } => {
+                self.think(out);
+                self.piece(
+                    "signature_delta",
+                    "signature",
+                    &signature::seal(&signature),
+                    out,
+                );
                 self.close(out);
             }
-            Delta::Redacted { choice: 0, signature } => {
+            Delta::Redacted {
+                choice: 0,
+                signature,
+            } => {
                 self.close_all(out);
                 self.begin(out, |out| redacted(out, &signature));
                 self.end_block(out);
             }
-            Delta::ToolCall { choice: 0, index, id, name, signature } => {
-                let call = Call { index, id, name, signature, json: String::new() };
+            Delta::ToolCall {
+                choice: 0,
+                index,
+                id,
+                name,
+                signature,
+            } => {
+                let call = Call {
+                    index,
+                    id,
+                    name,
+                    signature,
+                    json: String::new(),
+                };
                 match self.open {
                     Some(Open::Tool { scan, .. }) if !scan.is_complete() => {
                         if let Some(calls) = self.pending.push(call) {
@@ -97,7 +118,11 @@ impl WriteStream for StreamWriter {
                     }
                 }
             }
-            Delta::Arguments { choice: 0, index, json } => self.arguments(index, &json, out),
+            Delta::Arguments {
+                choice: 0,
+                index,
+                json,
+            } => self.arguments(index, &json, out),
             Delta::Finish { choice: 0, finish } => self.finish = Some(finish),
             Delta::Usage(usage) => self.usage = usage,
             Delta::Ping => event(out, "ping", |_| {}),
@@ -115,7 +140,9 @@ impl StreamWriter {
         }
         if !matches!(self.open, Some(Open::Text)) {
             self.close_all(out);
-            self.begin(out, |out| out.extend_from_slice(br#"{"type":"text","text":""}"#));
+            self.begin(out, |out| {
+                out.extend_from_slice(br#"{"type":"text","text":""}"#)
+            });
             self.open = Some(Open::Text);
         }
         self.piece("text_delta", "text", text, out);
@@ -172,7 +199,10 @@ impl StreamWriter {
             scan.feed(&it.json);
             self.piece("input_json_delta", "partial_json", &it.json, out);
         }
-        self.open = Some(Open::Tool { index: it.index, scan });
+        self.open = Some(Open::Tool {
+            index: it.index,
+            scan,
+        });
     }
 
     fn whole(&mut self, call: &Call, out: &mut Vec<u8>) {
@@ -218,7 +248,9 @@ impl StreamWriter {
 
     fn end_block(&self, out: &mut Vec<u8>) {
         let index = self.next.saturating_sub(1);
-        event(out, "content_block_stop", |fields| fields.put("index", &index));
+        event(out, "content_block_stop", |fields| {
+            fields.put("index", &index)
+        });
     }
 
     fn end(&mut self, out: &mut Vec<u8>) {

@@ -75,12 +75,7 @@ impl Thinking {
         thinking.end();
     }
 
-    fn enabled(
-        ask: &Ask,
-        wanted: Reasoning,
-        target: &Target<'_>,
-        losses: &mut Losses,
-    ) -> Self {
+    fn enabled(ask: &Ask, wanted: Reasoning, target: &Target<'_>, losses: &mut Losses) -> Self {
         let forced = matches!(ask.tool_choice, Some(ToolChoice::Required(_)));
         if forced && !ask.tools.is_empty() {
             losses.field(ask.names.reasoning); // The provider takes one of the two.
@@ -113,12 +108,17 @@ impl Thinking {
 /// Whether tools were called by a model of somebody else's, and have just answered. A model with a budget would want
 /// to see its own thoughts before those calls.
 fn is_foreign_loop(ask: &Ask) -> bool {
-    let last = ask.turns.iter().rposition(|turn| turn.role == Role::Assistant);
+    let last = ask
+        .turns
+        .iter()
+        .rposition(|turn| turn.role == Role::Assistant);
     let Some(last) = last.filter(|last| last + 1 < ask.turns.len()) else {
         return false;
     };
     let parts = &ask.turns[last].parts;
-    parts.iter().any(|part| matches!(part, Part::ToolCall { .. }))
+    parts
+        .iter()
+        .any(|part| matches!(part, Part::ToolCall { .. }))
         && !parts.iter().any(|part| own_thought(part).is_some())
 }
 
@@ -193,26 +193,102 @@ mod tests {
 
     #[test]
     fn each_generation_is_told_in_its_own_words() {
-        let (none, minimal, medium, xhigh) = (Effort::None, Effort::Minimal, Effort::Medium, Effort::XHigh);
+        let (none, minimal, medium, xhigh) =
+            (Effort::None, Effort::Minimal, Effort::Medium, Effort::XHigh);
         let adaptive = r#"{"thinking":{"type":"adaptive"}}"#;
-        let budget = |it: u64| format!(r#"{{"thinking":{{"type":"enabled","budget_tokens":{it}}}}}"#);
+        let budget =
+            |it: u64| format!(r#"{{"thinking":{{"type":"enabled","budget_tokens":{it}}}}}"#);
         for (model, effort, tokens, thinking, expected, lost) in [
-            ("claude-opus-4-7", Some(xhigh), None, adaptive.to_owned(), Some("xhigh"), 0),
-            ("claude-opus-4-6", Some(xhigh), None, adaptive.to_owned(), Some("high"), 0),
-            ("claude-opus-5", Some(minimal), None, adaptive.to_owned(), Some("low"), 0),
-            ("claude-opus-5", Some(Effort::Adaptive), None, adaptive.to_owned(), None, 0),
-            ("claude-opus-5", None, Some(9000), adaptive.to_owned(), Some("medium"), 1),
+            (
+                "claude-opus-4-7",
+                Some(xhigh),
+                None,
+                adaptive.to_owned(),
+                Some("xhigh"),
+                0,
+            ),
+            (
+                "claude-opus-4-6",
+                Some(xhigh),
+                None,
+                adaptive.to_owned(),
+                Some("high"),
+                0,
+            ),
+            (
+                "claude-opus-5",
+                Some(minimal),
+                None,
+                adaptive.to_owned(),
+                Some("low"),
+                0,
+            ),
+            (
+                "claude-opus-5",
+                Some(Effort::Adaptive),
+                None,
+                adaptive.to_owned(),
+                None,
+                0,
+            ),
+            (
+                "claude-opus-5",
+                None,
+                Some(9000),
+                adaptive.to_owned(),
+                Some("medium"),
+                1,
+            ),
             ("claude-opus-4-6", None, Some(9000), budget(9000), None, 0),
-            ("claude-sonnet-4-5", Some(medium), None, budget(8192), None, 0),
-            ("claude-sonnet-4-5", Some(xhigh), None, budget(16_000), None, 0),
+            (
+                "claude-sonnet-4-5",
+                Some(medium),
+                None,
+                budget(8192),
+                None,
+                0,
+            ),
+            (
+                "claude-sonnet-4-5",
+                Some(xhigh),
+                None,
+                budget(16_000),
+                None,
+                0,
+            ),
             ("claude-sonnet-4-5", None, Some(10), budget(1024), None, 0),
-            ("claude-sonnet-4-5", None, Some(90_000), budget(19_999), None, 0),
+            (
+                "claude-sonnet-4-5",
+                None,
+                Some(90_000),
+                budget(19_999),
+                None,
+                0,
+            ),
             ("claude-sonnet-4-5", None, None, "{}".to_owned(), None, 0),
-            ("claude-sonnet-4-5", Some(none), None, r#"{"thinking":{"type":"disabled"}}"#.to_owned(), None, 0),
-            ("claude-fable-5", Some(none), None, "{}".to_owned(), None, 11),
+            (
+                "claude-sonnet-4-5",
+                Some(none),
+                None,
+                r#"{"thinking":{"type":"disabled"}}"#.to_owned(),
+                None,
+                0,
+            ),
+            (
+                "claude-fable-5",
+                Some(none),
+                None,
+                "{}".to_owned(),
+                None,
+                11,
+            ),
         ] {
             let told = written(&ask(effort, tokens), model, 20_000);
-            assert_eq!(told, (thinking, expected, lost), "{model} {effort:?} {tokens:?}");
+            assert_eq!(
+                told,
+                (thinking, expected, lost),
+                "{model} {effort:?} {tokens:?}"
+            );
         }
     }
 
@@ -220,7 +296,10 @@ mod tests {
     fn a_budget_never_raises_what_the_caller_allows() {
         let mut ask = ask(Some(Effort::High), None);
         ask.max_output = Some(1024);
-        assert_eq!(written(&ask, "claude-sonnet-4-5", 64_000), ("{}".to_owned(), None, 1));
+        assert_eq!(
+            written(&ask, "claude-sonnet-4-5", 64_000),
+            ("{}".to_owned(), None, 1)
+        );
     }
 
     #[test]
@@ -234,7 +313,10 @@ mod tests {
             strict: None,
             cached: false,
         });
-        assert_eq!(written(&forced, "claude-sonnet-4-5", 64_000), ("{}".to_owned(), None, 11));
+        assert_eq!(
+            written(&forced, "claude-sonnet-4-5", 64_000),
+            ("{}".to_owned(), None, 11)
+        );
 
         let mut foreign = ask(Some(Effort::High), None);
         let call = Part::ToolCall {
@@ -244,11 +326,17 @@ mod tests {
             signature: None,
             cached: false,
         };
-        for (at, (role, part)) in [(Role::Assistant, call), (Role::User, Part::text("x"))].into_iter().enumerate() {
+        for (at, (role, part)) in [(Role::Assistant, call), (Role::User, Part::text("x"))]
+            .into_iter()
+            .enumerate()
+        {
             let parts = vec![part];
             foreign.turns.push(Turn { role, parts, at });
         }
-        assert_eq!(written(&foreign, "claude-sonnet-4-5", 64_000), ("{}".to_owned(), None, 1));
+        assert_eq!(
+            written(&foreign, "claude-sonnet-4-5", 64_000),
+            ("{}".to_owned(), None, 1)
+        );
         let adaptive = written(&foreign, "claude-opus-4-6", 64_000);
         assert_eq!((adaptive.1, adaptive.2), (Some("high"), 0));
     }
@@ -267,7 +355,10 @@ mod tests {
             let (thinking, ..) = written(&ask, model, 64_000);
             let display = display.map(|it| format!("\"display\":\"{it}\""));
             assert_eq!(thinking.contains("display"), display.is_some());
-            assert!(display.is_none_or(|it| thinking.contains(&it)), "{thinking}");
+            assert!(
+                display.is_none_or(|it| thinking.contains(&it)),
+                "{thinking}"
+            );
         }
     }
 }

@@ -161,11 +161,21 @@ mod tests {
         assert_eq!(stream_usage(&end, so_far), Some(expected), "zero is said");
 
         for nonsense in [json!(-1), json!("0"), json!(0.5), json!(null), json!([0])] {
-            let event = event("message_delta", &json!({ "output_tokens": nonsense, "input_tokens": nonsense }));
-            assert_eq!(stream_usage(&event, so_far), so_far, "{nonsense} is no refund");
+            let event = event(
+                "message_delta",
+                &json!({ "output_tokens": nonsense, "input_tokens": nonsense }),
+            );
+            assert_eq!(
+                stream_usage(&event, so_far),
+                so_far,
+                "{nonsense} is no refund"
+            );
         }
         for usage in [json!(null), json!("none"), json!([])] {
-            assert_eq!(stream_usage(&event("message_delta", &usage), so_far), so_far);
+            assert_eq!(
+                stream_usage(&event("message_delta", &usage), so_far),
+                so_far
+            );
         }
     }
 

@@ -73,7 +73,11 @@ fn tools_count_from_zero_and_always_have_arguments() {
     let deltas = deltas.unwrap();
     assert_eq!(
         arguments(&deltas),
-        [(0, "{}".to_owned()), (1, "{\"x\":1}".to_owned()), (2, "{\"whole\":true}".to_owned())]
+        [
+            (0, "{}".to_owned()),
+            (1, "{\"x\":1}".to_owned()),
+            (2, "{\"whole\":true}".to_owned())
+        ]
     );
     let finish = Finish::ToolCalls;
     let last = &deltas[deltas.len() - 2..];
@@ -85,7 +89,10 @@ fn a_thought_ends_with_its_signature() {
     let [finish, done] = end("end_turn");
     let deltas = read(&[
         start(),
-        block(0, json!({ "type": "thinking", "thinking": "", "signature": "" })),
+        block(
+            0,
+            json!({ "type": "thinking", "thinking": "", "signature": "" }),
+        ),
         delta(0, json!({ "type": "thinking_delta", "thinking": "hm" })),
         delta(0, json!({ "type": "thinking_delta", "thinking": "" })),
         delta(0, json!({ "type": "signature_delta", "signature": "a" })),
@@ -97,7 +104,10 @@ fn a_thought_ends_with_its_signature() {
         done,
     ]);
     let deltas = deltas.unwrap();
-    let thinking = Delta::Thinking { choice: 0, text: "hm".to_owned() };
+    let thinking = Delta::Thinking {
+        choice: 0,
+        text: "hm".to_owned(),
+    };
     assert_eq!(deltas[1], thinking);
     assert!(matches!(&deltas[2], Delta::Signed { signature, .. } if signature.value == "ab"));
     assert!(matches!(&deltas[3], Delta::Redacted { signature, .. } if signature.value == "r"));
@@ -110,8 +120,14 @@ fn what_the_providers_own_tools_do_is_passed_over() {
         json!({ "type": "ping" }),
         start(),
         json!({ "type": "made_up", "delta": 7 }),
-        block(0, json!({ "type": "server_tool_use", "id": "s", "name": "search" })),
-        delta(0, json!({ "type": "input_json_delta", "partial_json": "{}" })),
+        block(
+            0,
+            json!({ "type": "server_tool_use", "id": "s", "name": "search" }),
+        ),
+        delta(
+            0,
+            json!({ "type": "input_json_delta", "partial_json": "{}" }),
+        ),
         stop(0),
         delta(1, json!({ "type": "text_delta", "text": "no start" })),
         delta(1, json!({ "type": "citations_delta", "citation": {} })),
@@ -121,7 +137,10 @@ fn what_the_providers_own_tools_do_is_passed_over() {
         json!({ "type": "error" }),
     ]);
     let deltas = deltas.unwrap();
-    let text = Delta::Text { choice: 0, text: "no start".to_owned() };
+    let text = Delta::Text {
+        choice: 0,
+        text: "no start".to_owned(),
+    };
     assert_eq!((&deltas[0], &deltas[2]), (&Delta::Ping, &text));
     assert_eq!((deltas.len(), deltas.last()), (6, Some(&Delta::Done)));
 }
@@ -134,8 +153,14 @@ fn a_refusal_is_explained() {
     assert_eq!(
         deltas[1..],
         [
-            Delta::Refusal { choice: 0, text: "no".to_owned() },
-            Delta::Finish { choice: 0, finish: Finish::Filtered }
+            Delta::Refusal {
+                choice: 0,
+                text: "no".to_owned()
+            },
+            Delta::Finish {
+                choice: 0,
+                finish: Finish::Filtered
+            }
         ]
     );
 }
@@ -144,13 +169,19 @@ fn a_refusal_is_explained() {
 fn a_character_cut_in_two_is_whole_again_and_half_a_one_is_replaced() {
     let (mut reader, mut out) = (StreamReader::default(), Vec::new());
     let piece = |text: &str| {
-        format!(r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":"{text}"}}}}"#)
+        format!(
+            r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":"{text}"}}}}"#
+        )
     };
-    reader.read(start().to_string().as_bytes(), &mut out).unwrap();
+    reader
+        .read(start().to_string().as_bytes(), &mut out)
+        .unwrap();
     for text in [r"a\ud83c", r"\udf0db", r"\ud83c"] {
         reader.read(piece(text).as_bytes(), &mut out).unwrap();
     }
-    reader.read(stop(0).to_string().as_bytes(), &mut out).unwrap();
+    reader
+        .read(stop(0).to_string().as_bytes(), &mut out)
+        .unwrap();
     let texts = out.iter().filter_map(|delta| match delta {
         Delta::Text { text, .. } => Some(text.as_str()),
         _ => None,
@@ -176,12 +207,21 @@ fn what_a_provider_should_not_say_is_a_fault() {
         vec![delta(0, json!({ "type": "text_delta", "text": "x" }))],
         vec![start(), finish],
         vec![start(), done],
-        vec![start(), json!({ "type": "content_block_delta", "index": -1 })],
-        std::iter::once(start()).chain((0..100).map(|it| block(it, json!({})))).collect(),
+        vec![
+            start(),
+            json!({ "type": "content_block_delta", "index": -1 }),
+        ],
+        std::iter::once(start())
+            .chain((0..100).map(|it| block(it, json!({}))))
+            .collect(),
     ] {
         assert!(read(&events).is_err(), "{events:?}");
     }
-    assert!(StreamReader::default().read(b"[DONE]", &mut Vec::new()).is_err());
+    assert!(
+        StreamReader::default()
+            .read(b"[DONE]", &mut Vec::new())
+            .is_err()
+    );
 }
 
 #[test]

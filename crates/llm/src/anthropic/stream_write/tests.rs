@@ -84,7 +84,9 @@ fn text(text: &str) -> Delta {
 
 fn named(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     let pairs = pairs.iter();
-    pairs.map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+    pairs
+        .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
+        .collect()
 }
 
 #[test]
@@ -115,7 +117,10 @@ fn a_stream_has_all_that_the_sdks_want() {
         Delta::Done,
     ]);
 
-    let kinds: Vec<_> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    let kinds: Vec<_> = events
+        .iter()
+        .map(|event| event["type"].as_str().unwrap())
+        .collect();
     assert_eq!(
         kinds,
         [
@@ -135,8 +140,17 @@ fn a_stream_has_all_that_the_sdks_want() {
             "stop_reason": null, "stop_sequence": null, "usage": { "input_tokens": 0,
             "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 0 } })
     );
-    assert_eq!(events[6]["delta"], json!({ "stop_reason": "stop_sequence", "stop_sequence": "z" }));
-    assert_eq!((&events[6]["usage"]["input_tokens"], &events[6]["usage"]["output_tokens"]), (&json!(7), &json!(3)));
+    assert_eq!(
+        events[6]["delta"],
+        json!({ "stop_reason": "stop_sequence", "stop_sequence": "z" })
+    );
+    assert_eq!(
+        (
+            &events[6]["usage"]["input_tokens"],
+            &events[6]["usage"]["output_tokens"]
+        ),
+        (&json!(7), &json!(3))
+    );
     assert_eq!(blocks(&events), named(&[("text", "ab")]));
 }
 
@@ -156,7 +170,12 @@ fn interleaved_calls_become_blocks_one_after_the_other() {
     ]);
     assert_eq!(
         blocks(&events),
-        named(&[("text", "t"), ("f0", "{\"a\":1}"), ("f1", "{}"), ("f2", "{\"c\":2}")])
+        named(&[
+            ("text", "t"),
+            ("f0", "{\"a\":1}"),
+            ("f1", "{}"),
+            ("f2", "{\"c\":2}")
+        ])
     );
 }
 
@@ -174,8 +193,19 @@ fn a_call_is_written_as_it_comes_once_the_one_before_is_complete() {
 
 #[test]
 fn calls_without_an_end_do_not_hold_back_what_follows() {
-    let events = written([call(0), arguments(0, "{"), call(1), arguments(1, "{}"), text("t"), arguments(0, "}"), Delta::Done]);
-    assert_eq!(blocks(&events), named(&[("f0", "{"), ("f1", "{}"), ("text", "t")]));
+    let events = written([
+        call(0),
+        arguments(0, "{"),
+        call(1),
+        arguments(1, "{}"),
+        text("t"),
+        arguments(0, "}"),
+        Delta::Done,
+    ]);
+    assert_eq!(
+        blocks(&events),
+        named(&[("f0", "{"), ("f1", "{}"), ("text", "t")])
+    );
 }
 
 #[test]
@@ -196,13 +226,26 @@ fn thoughts_end_with_their_signature_also_where_nothing_is_shown() {
         choice: 0,
         signature: signature(Dialect::Gemini),
     };
-    let events = written([thought, signed(Dialect::Anthropic), signed(Dialect::Gemini), redacted, Delta::Done]);
+    let events = written([
+        thought,
+        signed(Dialect::Anthropic),
+        signed(Dialect::Gemini),
+        redacted,
+        Delta::Done,
+    ]);
 
     assert_eq!(
         blocks(&events),
-        named(&[("thinking", "hms"), ("thinking", "tollgate.gemini.s"), ("redacted_thinking", "")])
+        named(&[
+            ("thinking", "hms"),
+            ("thinking", "tollgate.gemini.s"),
+            ("redacted_thinking", "")
+        ])
     );
-    let redacted = events.iter().find(|it| it["content_block"]["type"] == "redacted_thinking").unwrap();
+    let redacted = events
+        .iter()
+        .find(|it| it["content_block"]["type"] == "redacted_thinking")
+        .unwrap();
     assert_eq!(redacted["content_block"]["data"], "tollgate.gemini.s");
 }
 
