@@ -7,7 +7,6 @@ mod anthropic;
 mod canon;
 mod catalog;
 mod dialect;
-#[cfg(feature = "upstream")]
 mod gemini;
 #[cfg(feature = "upstream")]
 #[allow(dead_code, unused_imports)]
