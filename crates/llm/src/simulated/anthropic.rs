@@ -1,8 +1,11 @@
+mod blocks;
 mod error;
 mod fields;
+mod mark;
 mod message;
 mod messages;
 mod rules;
+mod turns;
 
 pub(crate) use self::{
     error::{error, headers, model, models},

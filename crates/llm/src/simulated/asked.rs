@@ -1,4 +1,6 @@
-use serde_json::{Map, Value, json};
+mod echo;
+
+use serde_json::{Map, Value};
 
 /// What a request asks for, whatever the dialect.
 #[derive(Debug, Default)]
@@ -117,31 +119,28 @@ impl Asked {
 
     /// What tools have said since the last turn of the model, if it is their turn.
     pub(crate) fn results(&self) -> Vec<(&str, &str)> {
-        let result = |part| match part {
-            &Part::Result {
-                ref name, ref text, ..
-            } => Some((name.as_str(), text.as_str())),
-            _ => None,
-        };
-        let turn = self
-            .messages
-            .iter()
-            .rev()
-            .take_while(|it| it.role != "assistant");
-        let mut results: Vec<_> = turn
-            .flat_map(|it| it.parts.iter().filter_map(result).rev())
-            .collect();
+        let mut results = Vec::new();
+        for message in self.messages.iter().rev() {
+            if message.role == "assistant" {
+                break;
+            }
+            for part in message.parts.iter().rev() {
+                if let Part::Result { name, text, .. } = part {
+                    results.push((name.as_str(), text.as_str()));
+                }
+            }
+        }
         results.reverse();
         results
     }
 
     pub(crate) fn media(&self) -> Vec<(&'static str, &Source)> {
         let parts = self.messages.iter().flat_map(|message| &message.parts);
-        let media = |part| match part {
-            &Part::Media(kind, ref source) => Some((kind, source)),
+        let media = parts.filter_map(|part| match part {
+            Part::Media(kind, source) => Some((*kind, source)),
             _ => None,
-        };
-        parts.filter_map(media).collect()
+        });
+        media.collect()
     }
 
     /// The names of calls by their ids, for dialects whose results name none.
@@ -186,36 +185,6 @@ impl Asked {
             hour: false,
         });
     }
-
-    /// All that was understood, as one JSON object.
-    pub(crate) fn echo(&self) -> Value {
-        let message = |message: &Message| {
-            let parts: Vec<_> = message.parts.iter().map(Part::echo).collect();
-            json!({ "role": message.role, "parts": parts })
-        };
-        let tool = |tool: &Tool| json!({ "name": tool.name, "description": tool.description, "schema": tool.schema });
-        json!({
-            "model": self.model,
-            "system": self.system,
-            "messages": self.messages.iter().map(message).collect::<Vec<_>>(),
-            "tools": self.tools.iter().map(tool).collect::<Vec<_>>(),
-            "tool_choice": match &self.choice {
-                Choice::Auto => json!("auto"),
-                Choice::None => json!("none"),
-                Choice::Any => json!("any"),
-                Choice::Of(names) => json!({ "any_of": names }),
-                Choice::Among(names) => json!({ "auto_of": names }),
-            },
-            "parallel": !self.alone,
-            "format": match &self.format {
-                Format::Text => json!("text"),
-                Format::Json => json!("json"),
-                Format::Schema(schema) => schema.clone(),
-            },
-            "reasons": self.reasons,
-            "params": self.params,
-        })
-    }
 }
 
 impl Part {
@@ -228,38 +197,6 @@ impl Part {
             Self::Call {
                 name, arguments, ..
             } => tokens(name) + tokens(arguments),
-        }
-    }
-
-    fn echo(&self) -> Value {
-        match self {
-            Self::Text(text) => json!({ "text": text }),
-            Self::Media(kind, Source::Inline { media_type, bytes }) => {
-                json!({ *kind: { "media_type": media_type, "bytes": bytes } })
-            }
-            Self::Media(kind, Source::At(url)) => json!({ *kind: { "url": url } }),
-            Self::Call {
-                id,
-                name,
-                arguments,
-                signed,
-            } => {
-                // Arguments that are no JSON are shown as the text that they are.
-                let arguments =
-                    serde_json::from_str(arguments).unwrap_or_else(|_| json!(arguments));
-                json!({ "call": { "id": id, "name": name, "arguments": arguments, "signed": signed } })
-            }
-            Self::Result {
-                id,
-                name,
-                text,
-                error,
-            } => {
-                json!({ "result": { "id": id, "name": name, "text": text, "error": error } })
-            }
-            Self::Thinking { text, signed } => {
-                json!({ "thinking": { "text": text, "signed": signed } })
-            }
         }
     }
 }

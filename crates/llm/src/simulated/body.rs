@@ -21,6 +21,7 @@ pub(crate) struct Answering {
     pace: Pace,
     waiting: Option<Pin<Box<Sleep>>>,
     begun: bool,
+    flushed: bool,
     ticket: Option<Ticket>,
 }
 
@@ -70,6 +71,7 @@ impl Answering {
             pace,
             waiting: None,
             begun: false,
+            flushed: false,
             ticket,
         }
     }
@@ -123,7 +125,16 @@ impl Body for Answering {
                 }
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Some(Piece::Cut) => Poll::Ready(Some(Err(io::ErrorKind::ConnectionReset.into()))),
+            Some(Piece::Cut) if self.flushed => {
+                Poll::Ready(Some(Err(io::ErrorKind::ConnectionReset.into())))
+            }
+            Some(Piece::Cut) => {
+                // Hyper forgets what it has not yet written when a body fails, and writes when one is not ready.
+                self.flushed = true;
+                self.pieces.push_front(Piece::Cut);
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
             Some(Piece::End) => {
                 self.pieces.clear();
                 Poll::Ready(None)

@@ -5,7 +5,7 @@ use http::{Method, Response, StatusCode, Uri};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Prices, Simulated, Step, answer, body::Answering, route::query};
+use super::{Prices, Simulated, Step, body::Answering, respond, route::query};
 
 /// What a test asks of the provider, from outside.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -52,20 +52,20 @@ pub(crate) fn answer(
 ) -> Response<Answering> {
     match call {
         Call::Stats => {
-            answer::json(&serde_json::to_value(provider.stats().read()).unwrap_or_default())
+            respond::json(&serde_json::to_value(provider.stats().read()).unwrap_or_default())
         }
-        Call::Bill => answer::json(&serde_json::to_value(provider.bill()).unwrap_or_default()),
+        Call::Bill => respond::json(&serde_json::to_value(provider.bill()).unwrap_or_default()),
         Call::Requests => {
             let all = provider.requests();
             let last = query(uri, "last")
                 .and_then(|last| last.parse().ok())
                 .unwrap_or(all.len());
             let last = &all[all.len() - last.min(all.len())..];
-            answer::json(&serde_json::to_value(last).unwrap_or_default())
+            respond::json(&serde_json::to_value(last).unwrap_or_default())
         }
         Call::Script => match serde_json::from_slice(body) {
             Ok(Steps::Bare(steps) | Steps::Named { steps }) => {
-                answer::json(&json!({ "queued": provider.script.add(steps) }))
+                respond::json(&json!({ "queued": provider.script.add(steps) }))
             }
             // An untagged enum cannot say which field is wrong; a list alone can.
             Err(_) => wrong(&serde_json::from_slice::<Vec<Step>>(body).map(|_| ())),
@@ -75,13 +75,13 @@ pub(crate) fn answer(
                 prices
                     .iter()
                     .for_each(|(model, prices)| provider.meter.set_prices(model, *prices));
-                answer::json(&json!({ "models": prices.len() }))
+                respond::json(&json!({ "models": prices.len() }))
             }
             Err(error) => wrong::<()>(&Err(error)),
         },
         Call::Reset => {
             provider.reset();
-            answer::json(&json!({}))
+            respond::json(&json!({}))
         }
         Call::Unknown => said(StatusCode::NOT_FOUND, &json!("there is no such control")),
     }
@@ -96,7 +96,7 @@ fn wrong<T>(read: &Result<T, serde_json::Error>) -> Response<Answering> {
 }
 
 fn said(status: StatusCode, error: &Value) -> Response<Answering> {
-    let mut response = answer::json(&json!({ "error": error }));
+    let mut response = respond::json(&json!({ "error": error }));
     *response.status_mut() = status;
     response
 }

@@ -4,6 +4,7 @@ mod embeddings;
 mod error;
 mod items;
 mod messages;
+mod parts;
 mod responses;
 mod rules;
 

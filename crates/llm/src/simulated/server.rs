@@ -1,7 +1,7 @@
 use std::{convert::Infallible, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response, header::CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Limited};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -13,13 +13,14 @@ use tokio::{net::TcpListener, time::sleep};
 
 use super::{
     Bill, Fault, Prices, Received, Stats, Step,
-    answer::{self, Work},
+    answer::Work,
     body::{Answering, Pace},
     control,
     fault::Faults,
     meter::{Entry, Meter, Tokens},
     received::Log,
     refusal::Refusal,
+    respond,
     route::{Call, Route},
     step::Script,
 };
@@ -146,10 +147,10 @@ impl Simulated {
         self.log
             .add(number, &parts, body.as_ref().unwrap_or(&Bytes::new()));
         let head = |mut response: Response<Answering>| {
-            answer::head(response.headers_mut(), route.wire, number);
+            respond::head(response.headers_mut(), route.wire, number);
             response
         };
-        let refuse = |refusal: &Refusal| head(answer::refusal(refusal, route.wire, number));
+        let refuse = |refusal: &Refusal| head(respond::refusal(refusal, route.wire, number));
         if let Err(refusal) = route
             .wire
             .check(&parts.uri, &parts.headers, self.key.as_deref())
@@ -157,10 +158,10 @@ impl Simulated {
             return refuse(&refusal);
         }
         if matches!(route.call, Call::Models | Call::Model) {
-            let models = answer::models(route.wire, route.model.as_deref());
+            let models = respond::models(route.wire, route.model.as_deref());
             return models.map_or_else(
                 |refusal| refuse(&refusal),
-                |models| head(answer::json(&models)),
+                |models| head(respond::json(&models)),
             );
         }
         let body = body.map_err(|_| Refusal::new(413, "Request exceeds the maximum size"));
@@ -213,7 +214,7 @@ impl Simulated {
             Err(refusal) => {
                 ticket.status(refusal.status);
                 ticket.whole();
-                answer::refusal(&refusal, route.wire, number)
+                respond::refusal(&refusal, route.wire, number)
             }
         };
         let mut response = head(response);
@@ -242,16 +243,6 @@ impl fmt::Debug for Simulated {
             .field("pace", &self.pace)
             .finish_non_exhaustive()
     }
-}
-
-/// What a provider answers that has gone mad.
-pub(super) fn nonsense() -> Response<Answering> {
-    let page = Bytes::from_static(b"<html><body>It works!</body></html>");
-    let mut response = Response::new(Answering::whole(page, None));
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
-    response
 }
 
 const MOST: usize = 64 << 20;

@@ -7,8 +7,12 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use self::tamper::tamper;
-pub(crate) use super::body::Piece;
-use super::{Fault, body::Cost, fault::Faults, mind::HALVES};
+use super::{
+    Fault,
+    body::{Cost, Piece},
+    fault::Faults,
+    mind::HALVES,
+};
 
 /// One event of a stream.
 #[derive(Clone, Debug)]

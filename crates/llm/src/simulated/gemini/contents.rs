@@ -144,7 +144,7 @@ fn part_of(part: &Value, turn: usize, path: &str) -> Result<Part, Refusal> {
         let media_type = string(&blob["mimeType"]);
         let bytes = blob["data"]
             .as_str()
-            .and_then(|data| BASE64_STANDARD.decode(data).ok());
+            .and_then(|data| BASE64_STANDARD.decode(plain(data)).ok());
         let Some(bytes) = bytes else {
             let message = format!(
                 "Invalid value at '{path}.inline_data.data' (TYPE_BYTES), Base64 decoding failed"
@@ -181,8 +181,9 @@ fn part_of(part: &Value, turn: usize, path: &str) -> Result<Part, Refusal> {
         }
         let name = string(&call["name"]);
         // The value for calls that another model made is documented.
-        let ours = signed
-            .is_some_and(|it| it == signature(&name) || it == "skip_thought_signature_validator");
+        let ours = signed.is_some_and(|it| {
+            plain(it) == signature(&name) || it == "skip_thought_signature_validator"
+        });
         if signed.is_some() && !ours {
             return Err(Refusal::bad("Thought signature is not valid."));
         }
@@ -234,6 +235,11 @@ fn part_of(part: &Value, turn: usize, path: &str) -> Result<Part, Refusal> {
             Err(Refusal::bad(message))
         }
     }
+}
+
+/// Base64 in the usual alphabet: Google reads and SDKs write the one for URLs as well.
+fn plain(base64: &str) -> String {
+    base64.replace('-', "+").replace('_', "/")
 }
 
 fn kind(media_type: &str) -> &'static str {

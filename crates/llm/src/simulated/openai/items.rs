@@ -1,7 +1,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    messages::{common, parts, pays, reasons, string, texts},
+    messages::{common, pays, reasons},
+    parts::{parts, string, texts},
     rules,
 };
 use crate::simulated::{
