@@ -76,6 +76,16 @@ impl Answering {
         }
     }
 
+    /// Whether what was given before must be on its way first: hyper writes when a body is not ready, and forgets what
+    /// it has not yet written when one fails.
+    fn stands_alone(&self) -> bool {
+        match self.pieces.front() {
+            Some(Piece::Bytes(_, cost)) => cost.follows,
+            Some(Piece::Cut) => true,
+            _ => false,
+        }
+    }
+
     fn next_wait(&mut self) -> Duration {
         let begun = std::mem::replace(&mut self.begun, true);
         match self.pieces.front() {
@@ -104,6 +114,11 @@ impl Body for Answering {
             ready!(waiting.as_mut().poll(cx));
         }
         self.waiting = None;
+        if self.stands_alone() && !std::mem::replace(&mut self.flushed, true) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.flushed = false;
         match self.pieces.pop_front() {
             None => Poll::Ready(None),
             Some(Piece::Bytes(bytes, cost)) => {
@@ -125,16 +140,7 @@ impl Body for Answering {
                 }
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Some(Piece::Cut) if self.flushed => {
-                Poll::Ready(Some(Err(io::ErrorKind::ConnectionReset.into())))
-            }
-            Some(Piece::Cut) => {
-                // Hyper forgets what it has not yet written when a body fails, and writes when one is not ready.
-                self.flushed = true;
-                self.pieces.push_front(Piece::Cut);
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
+            Some(Piece::Cut) => Poll::Ready(Some(Err(io::ErrorKind::ConnectionReset.into()))),
             Some(Piece::End) => {
                 self.pieces.clear();
                 Poll::Ready(None)

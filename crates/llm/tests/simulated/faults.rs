@@ -104,6 +104,9 @@ async fn bytes_may_be_cut_and_lines_ended_anyhow_and_the_events_stay_the_same() 
             let expected = text(&plain);
             assert_eq!(shown, expected, "{dialect} {faults}");
             assert!(shown.contains('🌍'), "{dialect} {faults}");
+            if faults == "bytes" {
+                assert!(odd.pieces.iter().all(|size| *size == 1), "{dialect}");
+            }
             let events = dialect != "array";
             assert_eq!(
                 odd.body.contains("\r\n\r\n"),

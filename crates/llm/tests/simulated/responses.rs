@@ -113,7 +113,7 @@ async fn items_that_go_back_are_understood_and_unknown_calls_are_refused() {
 #[tokio::test]
 async fn an_answer_that_is_too_long_is_incomplete() {
     let provider = provider().await;
-    let text: String = vec!["word"; 12].join(" ");
+    let text: String = ["word"; 12].join(" ");
     let body = json!({ "model": "sim", "input": text, "max_output_tokens": 16, "stream": true });
 
     let stream = provider.openai("/v1/responses", &body).await;
