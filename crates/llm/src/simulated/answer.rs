@@ -1,352 +1,292 @@
-use std::{
-    collections::VecDeque,
-    time::{SystemTime, UNIX_EPOCH},
-};
-
-use base64::{Engine, prelude::BASE64_STANDARD};
-use bytes::Bytes;
-use http::{
-    HeaderValue, Response, StatusCode,
-    header::{CONTENT_TYPE, RETRY_AFTER},
-};
+use http::HeaderMap;
 use serde_json::{Value, json};
 
 use super::{
-    Stats,
-    stream::{Answering, Pace, Piece},
+    Fault, Step, anthropic,
+    asked::Asked,
+    body::Pace,
+    exchange::{Exchange, now},
+    fault::Faults,
+    gemini,
+    meter::{Meter, Tokens},
+    mind::Thought,
+    openai,
+    refusal::Refusal,
+    route::{Call, Route, Wire},
+    wire::{Event, Framing, Kind},
 };
 
-/// What a model's name asks to go wrong.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Fault {
-    Error(StatusCode),
-    Cut,
-    Stall,
-    Slow,
+/// A request, and all that decides how it is answered.
+#[derive(Debug)]
+pub(crate) struct Work<'a> {
+    pub(crate) number: u64,
+    pub(crate) route: &'a Route,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) model: &'a str,
+    pub(crate) step: &'a Step,
+    pub(crate) faults: Faults,
+    pub(crate) pace: Pace,
+    pub(crate) meter: &'a Meter,
+}
+
+/// What is answered, before it is cut into pieces.
+#[derive(Debug)]
+pub(crate) enum Answered {
+    /// JSON at once, and what it costs.
+    Plain(Value, Tokens),
+    /// Events; the prompt is billed when they begin, the rest as they are given.
+    Stream(Vec<Event>, Framing, Tokens),
+    /// No answer at all.
     Nonsense,
-    NoUsage,
 }
 
-impl Fault {
-    pub(super) fn of(model: &str) -> Option<Self> {
-        let ends = |end| model.ends_with(end);
-        match () {
-            () if ends("cut") => Some(Self::Cut),
-            () if ends("stall") => Some(Self::Stall),
-            () if ends("slow") => Some(Self::Slow),
-            () if ends("nonsense") => Some(Self::Nonsense),
-            () if ends("no-usage") => Some(Self::NoUsage),
-            () => {
-                let (_, status) = model.rsplit_once("error-")?;
-                status.parse().ok().map(Self::Error)
-            }
+impl Work<'_> {
+    /// Answers as the dialect, the script and the model's name say.
+    pub(crate) fn answer(&self, body: &Value) -> Result<Answered, Refusal> {
+        self.refused()?;
+        if self.faults.has(Fault::Nonsense) {
+            return Ok(Answered::Nonsense);
         }
-    }
-}
-
-/// What a provider answers to requests that it does not serve.
-pub(super) fn refusal(asked: &Value, fault: Option<Fault>) -> Option<Response<Answering>> {
-    match fault {
-        Some(Fault::Error(status)) => {
-            let mut response = error(status, "simulated_error", "This error was asked for.");
-            response
-                .headers_mut()
-                .insert(RETRY_AFTER, HeaderValue::from(1));
-            return Some(response);
-        }
-        Some(Fault::Nonsense) => {
-            let page = Bytes::from_static(b"<html><body>It works!</body></html>");
-            let mut response = Response::new(Answering::whole(page));
-            let html = HeaderValue::from_static("text/html");
-            response.headers_mut().insert(CONTENT_TYPE, html);
-            return Some(response);
-        }
-        _ => {}
-    }
-    let unfit = |field: &str, fits: &dyn Fn(f64) -> bool| {
-        let value = &asked[field];
-        let fit = value.is_null() || value.as_f64().is_some_and(fits);
-        (!fit).then(|| {
-            let message = format!("Invalid value for '{field}'.");
-            error(StatusCode::BAD_REQUEST, "invalid_value", &message)
-        })
-    };
-    unfit("n", &|n| (1.0..=128.0).contains(&n))
-        .or_else(|| unfit("max_tokens", &|max| max >= 1.0))
-        .or_else(|| unfit("max_completion_tokens", &|max| max >= 1.0))
-        .or_else(|| unfit("temperature", &|it| (0.0..=2.0).contains(&it)))
-}
-
-/// A chat completion, or a plain one.
-pub(super) fn text(
-    chat: bool,
-    asked: &Value,
-    fault: Option<Fault>,
-    pace: Pace,
-    stats: Stats,
-) -> Response<Answering> {
-    let question = if chat {
-        last_message(&asked["messages"])
-    } else {
-        string(&asked["prompt"])
-    };
-    let input = tokens(&if chat {
-        asked["messages"].to_string()
-    } else {
-        question.clone()
-    });
-    let shown: String = question.chars().take(60).collect();
-    let mut words: Vec<String> = format!("This is a simulated answer to: {shown}")
-        .split_inclusive(' ')
-        .map(str::to_owned)
-        .collect();
-    let limit = [&asked["max_completion_tokens"], &asked["max_tokens"]]
-        .into_iter()
-        .find_map(Value::as_u64);
-    let limit = limit
-        .and_then(|limit| usize::try_from(limit).ok())
-        .unwrap_or(usize::MAX);
-    let finish = if words.len() > limit {
-        "length"
-    } else {
-        "stop"
-    };
-    words.truncate(limit);
-    let choices = asked["n"].as_u64().unwrap_or(1);
-    let output = words.len() as u64 * choices;
-    let usage = json!({
-        "prompt_tokens": input,
-        "completion_tokens": output,
-        "total_tokens": input + output,
-        "prompt_tokens_details": { "cached_tokens": 0 },
-        "completion_tokens_details": { "reasoning_tokens": 0 },
-    });
-    let usage = if fault == Some(Fault::NoUsage) {
-        Value::Null
-    } else {
-        usage
-    };
-    stats.bill(input, 0);
-    let head = Head {
-        chat,
-        model: asked["model"].clone(),
-        created: now(),
-    };
-    if asked["stream"] == json!(true) {
-        let wants_usage = asked["stream_options"]["include_usage"] == json!(true);
-        let usage = if wants_usage { usage } else { Value::Null };
-        let mut pieces = head.chunks(&words, choices, finish, &usage);
-        let half = pieces.len() / 2;
-        match fault {
-            Some(Fault::Cut) => pieces[half] = Piece::Cut,
-            Some(Fault::Stall) => pieces[half] = Piece::Stall,
-            _ => {}
-        }
-        let mut response = Response::new(Answering::stream(pieces, pace, stats));
-        let events = HeaderValue::from_static("text/event-stream; charset=utf-8");
-        response.headers_mut().insert(CONTENT_TYPE, events);
-        return response;
-    }
-    stats.bill(0, output);
-    let text = words.concat();
-    let choice = |index| match chat {
-        true => json!({
-            "index": index, "finish_reason": finish, "logprobs": null,
-            "message": { "role": "assistant", "content": text, "refusal": null },
-        }),
-        false => json!({ "index": index, "finish_reason": finish, "logprobs": null, "text": text }),
-    };
-    let mut answer = head.json(if chat {
-        "chat.completion"
-    } else {
-        "text_completion"
-    });
-    answer["choices"] = (0..choices).map(choice).collect();
-    if !usage.is_null() {
-        answer["usage"] = usage;
-    }
-    match fault {
-        Some(Fault::Cut) => {
-            let whole = answer.to_string();
-            let half = Bytes::copy_from_slice(&whole.as_bytes()[..whole.len() / 2]);
-            let pieces = [Piece::Bytes(half, 0), Piece::Cut].into();
-            let mut response = Response::new(Answering::stream(pieces, pace, stats));
-            response.headers_mut().insert(CONTENT_TYPE, JSON);
-            response
-        }
-        Some(Fault::Stall) => {
-            let mut response = Response::new(Answering::stream([Piece::Stall].into(), pace, stats));
-            response.headers_mut().insert(CONTENT_TYPE, JSON);
-            response
-        }
-        _ => json(&answer),
-    }
-}
-
-/// Vectors that depend on their texts alone.
-pub(super) fn embeddings(asked: &Value, stats: &Stats) -> Response<Answering> {
-    let texts: Vec<String> = match &asked["input"] {
-        Value::Array(texts) if texts.first().is_some_and(|it| !it.is_number()) => {
-            texts.iter().map(string).collect()
-        }
-        text => vec![string(text)],
-    };
-    let dimensions = asked["dimensions"].as_u64().unwrap_or(8).min(4096);
-    let base64 = asked["encoding_format"] == json!("base64");
-    let vector = |(index, text): (usize, &String)| {
-        let numbers = numbers(text, dimensions);
-        let embedding = if base64 {
-            json!(encoded(&numbers))
-        } else {
-            json!(numbers)
+        let embeds = |(answer, read)| {
+            Answered::Plain(
+                answer,
+                Tokens {
+                    embedding: read,
+                    ..Tokens::default()
+                },
+            )
         };
-        json!({ "object": "embedding", "index": index, "embedding": embedding })
-    };
-    let input = texts.iter().map(|text| tokens(text)).sum::<u64>();
-    stats.bill(input, 0);
-    let data: Vec<_> = texts.iter().enumerate().map(vector).collect();
-    json(&json!({
-        "object": "list", "data": data, "model": asked["model"],
-        "usage": { "prompt_tokens": input, "total_tokens": input },
-    }))
-}
-
-pub(super) fn models() -> Value {
-    let model = |name| json!({ "id": name, "object": "model", "created": 1_700_000_000, "owned_by": "simulated" });
-    let models = ["sim-small", "sim-large", "sim-embed"].map(model);
-    json!({ "object": "list", "data": models })
-}
-
-pub(super) fn json(value: &Value) -> Response<Answering> {
-    let mut response = Response::new(Answering::whole(value.to_string().into()));
-    response.headers_mut().insert(CONTENT_TYPE, JSON);
-    response
-}
-
-pub(super) fn error(status: StatusCode, code: &str, message: &str) -> Response<Answering> {
-    let kind = match status.as_u16() {
-        429 => "rate_limit_error",
-        500.. => "server_error",
-        _ => "invalid_request_error",
-    };
-    let mut response = json(&json!({
-        "error": { "message": message, "type": kind, "param": null, "code": code }
-    }));
-    *response.status_mut() = status;
-    response
-}
-
-/// What all parts of an answer have in common.
-struct Head {
-    chat: bool,
-    model: Value,
-    created: u64,
-}
-
-impl Head {
-    fn json(&self, object: &str) -> Value {
-        let id = if self.chat {
-            "chatcmpl-sim"
-        } else {
-            "cmpl-sim"
-        };
-        json!({
-            "id": id, "object": object, "created": self.created, "model": self.model,
-            "system_fingerprint": "fp_sim",
-        })
-    }
-
-    fn chunks(
-        &self,
-        words: &[String],
-        choices: u64,
-        finish: &str,
-        usage: &Value,
-    ) -> VecDeque<Piece> {
-        let object = if self.chat {
-            "chat.completion.chunk"
-        } else {
-            "text_completion"
-        };
-        let chunk = |choices: Value, usage: &Value| {
-            let mut chunk = self.json(object);
-            chunk["choices"] = choices;
-            chunk["usage"] = usage.clone();
-            Bytes::from(format!("data: {chunk}\n\n"))
-        };
-        let choice = |index: u64, delta: Value, finish: Value| match self.chat {
-            true => {
-                json!([{ "index": index, "delta": delta, "logprobs": null, "finish_reason": finish }])
-            }
-            false => {
-                let text = delta["content"].as_str().unwrap_or_default();
-                json!([{ "index": index, "text": text, "logprobs": null, "finish_reason": finish }])
-            }
-        };
-        let mut pieces = VecDeque::new();
-        for index in 0..choices {
-            for (at, word) in words.iter().enumerate() {
-                let delta = match at {
-                    0 => json!({ "role": "assistant", "content": word }),
-                    _ => json!({ "content": word }),
+        match self.route.call {
+            Call::Chat => {
+                let named = self.with_model(body);
+                let exchange = self.exchange(openai::messages(&named)?);
+                let usage = body["stream_options"]["include_usage"] == true;
+                let azure = self.route.wire == Wire::Azure;
+                let chat = openai::Chat {
+                    exchange: &exchange,
+                    usage,
+                    azure,
                 };
-                let bytes = chunk(choice(index, delta, Value::Null), &Value::Null);
-                pieces.push_back(Piece::Bytes(bytes, 1));
+                Ok(given(
+                    &exchange,
+                    Framing::Events,
+                    || chat.plain(),
+                    || chat.events(),
+                ))
             }
-            let last = chunk(choice(index, json!({}), json!(finish)), &Value::Null);
-            pieces.push_back(Piece::Bytes(last, 0));
+            Call::Completion => {
+                let exchange = self.exchange(openai::prompt(&self.with_model(body))?);
+                let usage = body["stream_options"]["include_usage"] == true;
+                let completion = openai::Completion {
+                    exchange: &exchange,
+                    usage,
+                };
+                Ok(given(
+                    &exchange,
+                    Framing::Events,
+                    || completion.plain(),
+                    || completion.events(),
+                ))
+            }
+            Call::Responses => {
+                let exchange = self.exchange(openai::items(body)?);
+                let responses = openai::Responses {
+                    exchange: &exchange,
+                    body,
+                };
+                Ok(given(
+                    &exchange,
+                    Framing::Events,
+                    || responses.plain(),
+                    || responses.events(),
+                ))
+            }
+            Call::Embeddings => openai::embeddings(&self.with_model(body)).map(embeds),
+            Call::Messages => {
+                let version = anthropic::version(self.headers)?;
+                let exchange = self.exchange(anthropic::messages(body, version, false)?);
+                let messages = anthropic::Messages {
+                    exchange: &exchange,
+                };
+                Ok(given(
+                    &exchange,
+                    Framing::Events,
+                    || messages.plain(),
+                    || messages.events(),
+                ))
+            }
+            Call::CountMessages => {
+                let version = anthropic::version(self.headers)?;
+                let asked = anthropic::messages(body, version, true)?;
+                Ok(Answered::Plain(
+                    json!({ "input_tokens": asked.input() }),
+                    Tokens::default(),
+                ))
+            }
+            Call::Generate | Call::Stream { .. } => {
+                let body = gemini::normal(body, gemini::Shape::Request)?;
+                let stream = self.route.streams();
+                let exchange = self.exchange(gemini::contents(&body, self.model, stream)?);
+                let thoughts =
+                    body["generationConfig"]["thinkingConfig"]["includeThoughts"] == true;
+                let generate = gemini::Generate {
+                    exchange: &exchange,
+                    thoughts,
+                };
+                let framing = match self.route.call {
+                    Call::Stream { events: false } => Framing::Array,
+                    _ => Framing::Events,
+                };
+                Ok(given(
+                    &exchange,
+                    framing,
+                    || generate.plain(),
+                    || generate.events(),
+                ))
+            }
+            Call::Count => {
+                let body = gemini::normal(body, gemini::Shape::Count)?;
+                let asked = match &body["generateContentRequest"] {
+                    Value::Null => &body,
+                    whole => whole,
+                };
+                let tokens = gemini::contents(asked, self.model, false)?.input();
+                let details = json!([{ "modality": "TEXT", "tokenCount": tokens }]);
+                let count = json!({ "totalTokens": tokens, "promptTokensDetails": details });
+                Ok(Answered::Plain(count, Tokens::default()))
+            }
+            Call::Embed => gemini::embed(&gemini::normal(body, gemini::Shape::Embed)?).map(embeds),
+            Call::EmbedBatch => {
+                gemini::batch(&gemini::normal(body, gemini::Shape::Batch)?).map(embeds)
+            }
+            Call::Models | Call::Model | Call::Unknown => Err(unknown(self.route.wire)),
         }
-        if !usage.is_null() {
-            pieces.push_back(Piece::Bytes(chunk(json!([]), usage), 0));
+    }
+
+    /// Refuses what is to be refused whatever it asks.
+    fn refused(&self) -> Result<(), Refusal> {
+        let google = self.route.wire == Wire::Gemini;
+        let status = match self.step.status {
+            Some(status) => status,
+            None if self.faults.has(Fault::InsufficientQuota) => 429,
+            None if self.faults.has(Fault::Overloaded) && self.route.wire == Wire::Anthropic => 529,
+            None if self.faults.has(Fault::Overloaded) => 503,
+            None => return Ok(()),
+        };
+        let spent = self.faults.has(Fault::InsufficientQuota);
+        let message = match status {
+            _ if spent => {
+                "You exceeded your current quota, please check your plan and billing details."
+            }
+            401 => "Incorrect API key provided.",
+            404 => "The model does not exist or you do not have access to it.",
+            429 => "Rate limit reached, please try again later.",
+            503 | 529 => "The model is overloaded. Please try again later.",
+            _ => "This error was asked for.",
+        };
+        let code = self
+            .step
+            .code
+            .clone()
+            .or_else(|| match (status, spent, google) {
+                (_, true, false) => Some("insufficient_quota".into()),
+                (404, _, false) => Some("model_not_found".into()),
+                _ => None,
+            });
+        Err(Refusal {
+            status,
+            code,
+            message: self.step.message.clone().unwrap_or_else(|| message.into()),
+            retry_after: self.step.retry_after,
+            ..Refusal::default()
+        })
+    }
+
+    /// The body with the model that the path names, as Azure has it.
+    fn with_model(&self, body: &Value) -> Value {
+        let mut body = body.clone();
+        if self.route.wire == Wire::Azure && body.is_object() {
+            body["model"] = json!(self.model);
         }
-        pieces.push_back(Piece::Bytes(Bytes::from_static(b"data: [DONE]\n\n"), 0));
-        pieces
+        body
+    }
+
+    fn exchange(&self, asked: Asked) -> Exchange {
+        let thought = Thought::of(&asked, self.step, self.faults);
+        let input = asked.input();
+        let caching = asked.caching.map(|mut caching| {
+            caching.tokens = caching.tokens.min(input);
+            caching
+        });
+        let mut tokens = self.meter.keep(caching);
+        tokens.input = input - tokens.prompt();
+        Exchange {
+            number: self.number,
+            created: now(),
+            asked,
+            thought,
+            tokens,
+            faults: self.faults,
+        }
+    }
+
+    /// How a stream in this dialect tells of an error.
+    pub(crate) fn error_event(&self) -> Event {
+        let refusal = Refusal::new(529, self.step.message.as_deref().unwrap_or("Overloaded"));
+        match (self.route.wire, self.route.call) {
+            (_, Call::Responses) => {
+                let error = json!({
+                    "type": "error", "code": "server_error", "message": refusal.message, "param": null, "sequence_number": 99,
+                });
+                Event::named(Kind::End, "error", error)
+            }
+            (Wire::OpenAi | Wire::Azure, _) => {
+                let refusal = Refusal {
+                    status: 500,
+                    code: Some("server_error".into()),
+                    ..refusal
+                };
+                Event::new(Kind::End, openai::error(&refusal))
+            }
+            (Wire::Anthropic, _) => {
+                Event::named(Kind::End, "error", anthropic::error(&refusal, self.number))
+            }
+            (Wire::Gemini, _) => Event::new(
+                Kind::End,
+                gemini::error(&Refusal {
+                    status: 503,
+                    ..refusal
+                }),
+            ),
+        }
     }
 }
 
-fn last_message(messages: &Value) -> String {
-    let last = messages.as_array().and_then(|messages| messages.last());
-    last.map(|message| string(&message["content"]))
-        .unwrap_or_default()
+fn given(
+    exchange: &Exchange,
+    framing: Framing,
+    plain: impl FnOnce() -> Value,
+    events: impl FnOnce() -> Vec<Event>,
+) -> Answered {
+    if exchange.asked.stream {
+        return Answered::Stream(events(), framing, exchange.tokens);
+    }
+    let (output, reasoning) = (exchange.output(), exchange.reasoning());
+    Answered::Plain(
+        plain(),
+        Tokens {
+            output,
+            reasoning,
+            ..exchange.tokens
+        },
+    )
 }
 
-/// A string as it is, anything else as JSON.
-fn string(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
+fn unknown(wire: Wire) -> Refusal {
+    match wire {
+        Wire::OpenAi => Refusal::new(404, "Unknown request URL.").code("unknown_url"),
+        Wire::Azure => Refusal::new(404, "Resource not found").code("404"),
+        Wire::Anthropic => Refusal::new(404, "Not found"),
+        Wire::Gemini => Refusal::new(404, "The requested URL was not found on this server."),
+    }
 }
-
-fn tokens(text: &str) -> u64 {
-    (text.len() as u64).div_ceil(4)
-}
-
-fn numbers(text: &str, dimensions: u64) -> Vec<f32> {
-    let mut state = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    let mut number = |_| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        (state >> 40) as f32 / 16_777_216.0 - 0.5
-    };
-    (0..dimensions).map(&mut number).collect()
-}
-
-/// Little-endian floats in base64, as the SDKs ask for them.
-fn encoded(numbers: &[f32]) -> String {
-    let bytes: Vec<u8> = numbers
-        .iter()
-        .flat_map(|number| number.to_le_bytes())
-        .collect();
-    BASE64_STANDARD.encode(bytes)
-}
-
-fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |now| now.as_secs())
-}
-
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
