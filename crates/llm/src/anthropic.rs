@@ -1,7 +1,6 @@
 //! Anthropic's dialect: messages, whole and as they come, their errors and their limits.
 
 mod error;
-mod models;
 
 #[cfg(feature = "upstream")]
 mod answer_read;
@@ -51,6 +50,7 @@ mod recorded;
 #[cfg(all(test, feature = "upstream"))]
 mod round_trip;
 
+pub(crate) use self::error::{error_event, error_json, rate_headers};
 #[cfg(feature = "upstream")]
 pub(crate) use self::{
     answer_read::read_answer,
@@ -63,8 +63,4 @@ pub(crate) use self::{
     stream_read::StreamReader,
     stream_write::StreamWriter,
     usage::{stream_usage, usage},
-};
-pub(crate) use self::{
-    error::{error_event, error_json, rate_headers},
-    models::{model_json, models_json},
 };

@@ -15,9 +15,11 @@ mod losses;
 mod part;
 mod stream;
 
+#[cfg_attr(not(test), expect(unused_imports, reason = "tests name them"))]
+pub(crate) use self::ask::Sampling;
 pub(crate) use self::{
     answer::{Answer, Choice, Finish},
-    ask::{Ask, Effort, Format, Names, Reasoning, Sampling, Target, Tool, ToolChoice, Turn},
+    ask::{Ask, Effort, Format, Names, Reasoning, Target, Tool, ToolChoice, Turn},
     carry::Carried,
     delta::Delta,
     embed::{EmbedAnswer, EmbedAsk},

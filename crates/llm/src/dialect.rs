@@ -194,8 +194,6 @@ fn asks_for_events(query: Option<&str>) -> bool {
     query.is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"))
 }
 
-/// Before the name of one model. Names may contain slashes.
-pub(crate) const MODEL: &str = "/v1/models/";
 const BETA: &str = "/v1beta/";
 pub(crate) const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 pub(crate) const GOOGLE_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");

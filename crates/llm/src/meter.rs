@@ -8,8 +8,8 @@ use tollgate_core::{
     fact::{Cost, Dispatch, Usage},
 };
 
-pub(crate) use self::event::Event;
 use self::estimate::Estimate;
+pub(crate) use self::event::Event;
 use crate::{Price, dialect::Api};
 
 /// Counts what a call uses while its answer passes, and writes it into the trail when it is dropped: whatever ended

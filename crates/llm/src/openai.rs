@@ -12,6 +12,8 @@ mod error;
 #[cfg(feature = "upstream")]
 mod fields;
 #[cfg(feature = "upstream")]
+pub(crate) mod responses;
+#[cfg(feature = "upstream")]
 mod usage;
 #[cfg(feature = "upstream")]
 mod write;

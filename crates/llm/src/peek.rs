@@ -20,7 +20,6 @@ use crate::dialect::{Api, model_in};
 /// byte.
 #[derive(Clone, Debug)]
 pub(crate) struct Peek {
-    api: Api,
     body: Bytes,
     /// Nothing if the model's name stands in the path.
     model: Option<Range<usize>>,
@@ -63,7 +62,6 @@ impl Peek {
         call.stateful = api == Api::Responses && fields.is_stateful();
         let asks_usage = matches!(api, Api::Chat | Api::Completions) && call.stream;
         let peek = Self {
-            api,
             model: at,
             usage: asks_usage
                 .then(|| usage_edit(fields.stream_options, body))
@@ -71,11 +69,6 @@ impl Peek {
             body: body.clone(),
         };
         Ok((call, peek))
-    }
-
-    /// What is asked.
-    pub(crate) const fn api(&self) -> Api {
-        self.api
     }
 
     /// Whether this is what was seen of these bytes. It is not, once a layer in between has replaced them.

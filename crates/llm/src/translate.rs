@@ -9,9 +9,10 @@ use tollgate_core::{Rejection, fact::Usage};
 pub(crate) use self::stream::StreamTranslation;
 use crate::{
     Dialect, anthropic,
-    canon::{Ask, EmbedAsk, Fault, Losses, Target},
+    canon::{Ask, EmbedAsk, Fault, Kind, Losses, Target},
     dialect::Api,
-    gemini, openai,
+    gemini,
+    openai::{self, embeddings::Encoding},
 };
 
 /// A request that was asked in one form and goes on in another, and what is needed to put the answer back.
@@ -25,7 +26,8 @@ pub(crate) struct Translation {
 #[derive(Debug)]
 enum Asked {
     Answer(Ask),
-    Vectors(EmbedAsk),
+    /// How OpenAI's callers want them stands beside.
+    Vectors(EmbedAsk, Encoding),
     Count(Ask),
 }
 
@@ -44,10 +46,17 @@ impl Translation {
             Api::Messages => Asked::Answer(anthropic::read_ask(body)?),
             Api::Generate => Asked::Answer(gemini::read_ask(body, model, false)?),
             Api::StreamGenerate { .. } => Asked::Answer(gemini::read_ask(body, model, true)?),
-            Api::Embeddings => Asked::Vectors(openai::embeddings::read_ask(body)?),
-            Api::Embed => Asked::Vectors(gemini::read_embed_ask(body, model, false)?),
-            Api::BatchEmbed => Asked::Vectors(gemini::read_embed_ask(body, model, true)?),
-            Api::CountTokens => Asked::Count(anthropic::read_count_ask(body)?),
+            Api::Embeddings => {
+                let (ask, encoding) = openai::embeddings::read_embed_ask(body)?;
+                Asked::Vectors(ask, encoding)
+            }
+            Api::Embed => {
+                Asked::Vectors(gemini::read_embed_ask(body, model, false)?, Encoding::Float)
+            }
+            Api::BatchEmbed => {
+                Asked::Vectors(gemini::read_embed_ask(body, model, true)?, Encoding::Float)
+            }
+            Api::CountTokens => Asked::Count(anthropic::read_ask(body)?),
             Api::CountContents => Asked::Count(gemini::read_count_ask(body, model)?),
             Api::Models(_) => return Err(untranslated(front.dialect())),
         };
@@ -62,15 +71,19 @@ impl Translation {
     pub(crate) fn request(&self, target: &Target<'_>) -> (Vec<u8>, Losses) {
         let mut losses = match &self.asked {
             Asked::Answer(ask) | Asked::Count(ask) => ask.losses.clone(),
-            Asked::Vectors(ask) => ask.losses.clone(),
+            Asked::Vectors(ask, _) => ask.losses.clone(),
         };
         let losing = &mut losses;
         let body = match (&self.asked, self.behind.dialect()) {
             (Asked::Answer(ask), Dialect::OpenAi) => openai::chat::write_ask(ask, target, losing),
             (Asked::Answer(ask), Dialect::Anthropic) => anthropic::write_ask(ask, target, losing),
             (Asked::Answer(ask), Dialect::Gemini) => gemini::write_ask(ask, target, losing),
-            (Asked::Vectors(ask), Dialect::Gemini) => gemini::write_embed_ask(ask, target, losing),
-            (Asked::Vectors(ask), _) => openai::embeddings::write_ask(ask, target, losing),
+            (Asked::Vectors(ask, _), Dialect::Gemini) => {
+                gemini::write_embed_ask(ask, target, losing)
+            }
+            (Asked::Vectors(ask, _), _) => {
+                openai::embeddings::write_embed_ask(ask, target.model, losing)
+            }
             (Asked::Count(ask), Dialect::Gemini) => gemini::write_count_ask(ask, target, losing),
             (Asked::Count(ask), _) => anthropic::write_count_ask(ask, target, losing),
         };
@@ -97,23 +110,24 @@ impl Translation {
                 };
                 Ok((written, answer.usage))
             }
-            Asked::Vectors(ask) => {
+            Asked::Vectors(_, encoding) => {
                 let answer = match self.behind.dialect() {
                     Dialect::Gemini => gemini::read_embed_answer(body)?,
-                    _ => openai::embeddings::read_answer(body)?,
+                    _ => openai::embeddings::read_embed_answer(body)?,
                 };
                 let written = match self.front {
                     Api::Embed => gemini::write_embed_answer(&answer, false),
                     Api::BatchEmbed => gemini::write_embed_answer(&answer, true),
-                    _ => openai::embeddings::write_answer(&answer, ask),
+                    _ => openai::embeddings::write_embed_answer(&answer, *encoding),
                 };
                 Ok((written, answer.usage))
             }
             Asked::Count(_) => {
                 let count = match self.behind.dialect() {
-                    Dialect::Gemini => gemini::read_count(body)?,
-                    _ => anthropic::read_count(body)?,
+                    Dialect::Gemini => gemini::read_count(body),
+                    _ => anthropic::read_count(body),
                 };
+                let count = count.ok_or_else(no_count)?;
                 Ok((write_count(self.front, count), None))
             }
         }
@@ -127,11 +141,6 @@ impl Translation {
         }
     }
 
-    /// A provider's error.
-    pub(crate) fn fault(&self, status: StatusCode, body: &[u8]) -> Fault {
-        read_fault(self.behind.dialect(), status, body)
-    }
-
     /// A fault in the caller's words.
     pub(crate) fn write_fault(&self, fault: &Fault) -> (StatusCode, Bytes) {
         match self.front.dialect() {
@@ -139,6 +148,17 @@ impl Translation {
             Dialect::Anthropic => anthropic::write_fault(fault),
             Dialect::Gemini => gemini::write_fault(fault),
         }
+    }
+}
+
+/// An answer that should be a number, and is none.
+fn no_count() -> Fault {
+    Fault {
+        kind: Kind::Internal,
+        code: "answer_invalid".to_owned(),
+        message: "there is no count in the provider's answer".to_owned(),
+        param: None,
+        retry_after: None,
     }
 }
 

@@ -125,12 +125,13 @@ impl Service<Request<Full<Bytes>>> for Upstream {
         let (parts, body) = request.into_parts();
         let wire = Wire::of(&parts);
         let target = parts.extensions.get::<Target>();
-        let destination = target.and_then(|target| self.destinations.get(&target.provider));
-        let start = destination.cloned().map(|destination| {
+        let found = target.and_then(|target| {
+            let destination = self.destinations.get(&target.provider)?;
+            let info = self.info(&destination.endpoint, &target.model);
+            Some((Arc::clone(destination), info))
+        });
+        let start = found.map(|(destination, info)| {
             let endpoint = &destination.endpoint;
-            let info = target
-                .and_then(|target| self.info(endpoint, &target.model))
-                .cloned();
             let start = Sending::start(endpoint, info.as_ref(), parts, body, self.max_answer);
             (start, destination)
         });

@@ -11,7 +11,7 @@ use super::{
     fields::{Fields, json},
     finish, signature, usage,
 };
-use crate::canon::{Ask, Delta, Finish, Signature, WriteStream};
+use crate::canon::{Ask, Delta, Finish, WriteStream};
 
 /// Writes a stream of a message: its blocks one after the other, though tool calls may come to it interleaved.
 #[derive(Debug)]

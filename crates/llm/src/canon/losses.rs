@@ -26,10 +26,6 @@ impl Losses {
     pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
         self.fields.iter().chain(&self.hints).map(AsRef::as_ref)
     }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.fields.is_empty() && self.hints.is_empty()
-    }
 }
 
 fn add(names: &mut Vec<Cow<'static, str>>, name: Cow<'static, str>) {

@@ -1,19 +1,22 @@
 use bytes::Bytes;
+use http::Uri;
 use serde_json::Value;
-use tollgate_core::fact::Operation;
 
-use crate::openai::Peek;
+use crate::{dialect::Api, peek::Peek};
 
 /// What is inspected is what is forwarded: a body that was changed says the same of the call but for what was to be
 /// changed, and nothing else of it is touched.
 pub(super) fn check(input: &[u8]) {
     let body = Bytes::copy_from_slice(input);
-    for operation in [
-        Operation::Chat,
-        Operation::TextCompletion,
-        Operation::Embeddings,
+    for (api, path) in [
+        (Api::Chat, "/v1/chat/completions"),
+        (Api::Completions, "/v1/completions"),
+        (Api::Responses, "/v1/responses"),
+        (Api::Embeddings, "/v1/embeddings"),
+        (Api::Messages, "/v1/messages"),
     ] {
-        let Ok((call, peek)) = Peek::at(operation, &body) else {
+        let uri = Uri::from_static(path);
+        let Ok((call, peek)) = Peek::at(api, &uri, &body) else {
             continue;
         };
         assert!(peek.is_of(&body));
@@ -22,7 +25,7 @@ pub(super) fn check(input: &[u8]) {
 
         let (changed, added) = peek.rewrite(MODEL, true);
         let (mut again, peek) =
-            Peek::at(operation, &changed).expect("what was read is still readable");
+            Peek::at(api, &uri, &changed).expect("what was read is still readable");
         assert_eq!(&*again.model, MODEL);
         again.model = call.model.clone();
         assert_eq!(again, call);

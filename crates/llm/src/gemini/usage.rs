@@ -79,7 +79,10 @@ impl Counts {
             return None;
         }
         let before = so_far.unwrap_or_default();
-        let prompt = match (self.prompt_token_count.0, self.tool_use_prompt_token_count.0) {
+        let prompt = match (
+            self.prompt_token_count.0,
+            self.tool_use_prompt_token_count.0,
+        ) {
             (Some(prompt), Some(tools)) => prompt.saturating_add(tools),
             (Some(prompt), None) => prompt.max(before.total_input()),
             (None, _) => before.total_input(),
@@ -199,11 +202,27 @@ mod tests {
     fn nonsense_is_no_refund_and_zero_is_not_missing() {
         let before = Some(counted(9, 0, 5, 2));
         for (told, plain, streamed) in [
-            (r#"{"promptTokenCount":-5,"candidatesTokenCount":1.5}"#, None, before),
-            (r#"{"promptTokenCount":"9","thoughtsTokenCount":null}"#, None, before),
+            (
+                r#"{"promptTokenCount":-5,"candidatesTokenCount":1.5}"#,
+                None,
+                before,
+            ),
+            (
+                r#"{"promptTokenCount":"9","thoughtsTokenCount":null}"#,
+                None,
+                before,
+            ),
             (r#"{"candidatesTokenCount":1e300}"#, None, before),
-            (r#"{"candidatesTokenCount":99999999999999999999}"#, None, before),
-            (r#"{"candidatesTokenCount":[{}],"promptTokenCount":{"a":1}}"#, None, before),
+            (
+                r#"{"candidatesTokenCount":99999999999999999999}"#,
+                None,
+                before,
+            ),
+            (
+                r#"{"candidatesTokenCount":[{}],"promptTokenCount":{"a":1}}"#,
+                None,
+                before,
+            ),
             (r#"{"trafficType":"ON_DEMAND"}"#, None, before),
             ("null", None, before),
             (r#""n/a""#, None, before),

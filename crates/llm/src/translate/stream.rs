@@ -34,9 +34,9 @@ impl StreamTranslation {
     pub(super) fn new(front: Api, behind: Api, ask: &Ask) -> Self {
         Self {
             reader: match behind.dialect() {
-                Dialect::OpenAi => Reader::Chat(chat::StreamReader::new()),
-                Dialect::Anthropic => Reader::Messages(anthropic::StreamReader::new()),
-                Dialect::Gemini => Reader::Contents(gemini::StreamReader::new()),
+                Dialect::OpenAi => Reader::Chat(chat::StreamReader::default()),
+                Dialect::Anthropic => Reader::Messages(anthropic::StreamReader::default()),
+                Dialect::Gemini => Reader::Contents(gemini::StreamReader::default()),
             },
             writer: match front {
                 Api::Completions => Writer::Completions(completions::StreamWriter::new(ask)),

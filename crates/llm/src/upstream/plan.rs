@@ -1,5 +1,11 @@
+use std::{
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
+
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, Uri, request::Parts};
+use http_body::Body;
 use http_body_util::Full;
 use tollgate_core::{
     Payload, Rejection,
@@ -44,8 +50,9 @@ impl Plan {
         endpoint: &Endpoint,
         info: Option<&ModelInfo>,
         parts: &Parts,
-        body: &Full<Bytes>,
+        body: Full<Bytes>,
     ) -> Result<Self, Rejection> {
+        let body = bytes(body);
         let extensions = &parts.extensions;
         let as_it_is = |form: Option<Api>, body| Self {
             form,
@@ -90,7 +97,7 @@ impl Plan {
             return Ok(Self {
                 form: Some(form),
                 uri: endpoint.uri(form, model, Some(&parts.uri)),
-                body: Full::new(bytes),
+                body: bytes,
                 way: match front {
                     Api::StreamGenerate { array: true } => Way::Array,
                     _ => Way::Same { hides_usage },
@@ -107,10 +114,19 @@ impl Plan {
         Ok(Self {
             form: Some(form),
             uri: endpoint.uri(form, model, None),
-            body: Full::from(bytes),
+            body: bytes.into(),
             way: Way::Translated(Box::new(translation)),
             dropped: dropped(&losses),
         })
+    }
+}
+
+/// What a whole body holds.
+fn bytes(mut body: Full<Bytes>) -> Bytes {
+    let mut cx = Context::from_waker(Waker::noop());
+    match Pin::new(&mut body).poll_frame(&mut cx) {
+        Poll::Ready(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
+        _ => Bytes::new(),
     }
 }
 

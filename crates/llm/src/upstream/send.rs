@@ -70,7 +70,8 @@ impl Sending {
         }
         let price = info.and_then(|info| info.price.clone());
         let form = plan.form;
-        let meter = Meter::new(trail.clone(), form.unwrap_or(Api::Chat), plan.body.clone()).priced(price);
+        let meter =
+            Meter::new(trail.clone(), form.unwrap_or(Api::Chat), plan.body.clone()).priced(price);
         let mut request = Request::new(Sent::new(Full::new(plan.body), trail.clone()));
         *request.method_mut() = parts.method;
         *request.uri_mut() = uri;
