@@ -147,7 +147,11 @@ async fn a_long_prompt_is_read_from_what_was_kept_and_written_only_where_asked()
     assert!(unasked[1].0 > 1024 && unasked[1].1 == 0);
     assert!(asked[0].0 == 0 && asked[0].1 > 1024);
     assert_eq!(asked[1], (asked[0].1, 0));
-    let tokens = provider.own.bill().total.tokens;
+    let bill = provider.own.bill();
+    // However a prompt is billed, each of its tokens is billed once.
+    let prompts: Vec<_> = bill.requests.iter().map(|it| it.tokens.prompt()).collect();
+    assert_eq!(prompts, [prompts[0]; 4]);
+    let tokens = bill.total.tokens;
     assert_eq!(
         (tokens.cached, tokens.cache_write),
         (unasked[1].0 + asked[1].0, asked[0].1)
