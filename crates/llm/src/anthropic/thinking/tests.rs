@@ -107,6 +107,14 @@ fn each_generation_is_told_in_its_own_words() {
         ("claude-sonnet-4-5", None, None, "{}".to_owned(), None, 0),
         (
             "claude-sonnet-4-5",
+            Some(medium),
+            Some(2000),
+            budget(2000),
+            None,
+            1,
+        ),
+        (
+            "claude-sonnet-4-5",
             Some(none),
             None,
             r#"{"thinking":{"type":"disabled"}}"#.to_owned(),
