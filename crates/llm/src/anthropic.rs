@@ -11,6 +11,8 @@ mod ask_read;
 #[cfg(feature = "upstream")]
 mod ask_write;
 #[cfg(feature = "upstream")]
+mod block;
+#[cfg(feature = "upstream")]
 mod blocks_read;
 #[cfg(feature = "upstream")]
 mod blocks_write;

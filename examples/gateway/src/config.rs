@@ -12,10 +12,12 @@ use serde::Deserialize;
 use tollgate::llm::{Dialect, Prices};
 
 pub(crate) use self::{
-    catalog::{Model, ModelTarget, Provider, Strategy},
+    catalog::{Model, Provider, Strategy},
     error::{ConfigError, Mistake},
     prices::{PriceFile, changed},
-    sections::{Audit, Auth, Balance, Breaker, Cache, Key, Quota, Server, Simulated, Timeout},
+    sections::{
+        Audit, Auth, Balance, Batch, Breaker, Cache, Key, Quota, Server, Simulated, Timeout,
+    },
 };
 
 /// All of the gateway's configuration, as in the file.
@@ -37,6 +39,7 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) quota: Quotas,
     pub(crate) cache: Option<Cache>,
+    pub(crate) batch: Option<Batch>,
     #[serde(default)]
     pub(crate) breaker: Breaker,
     #[serde(default)]

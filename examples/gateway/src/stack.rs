@@ -1,4 +1,4 @@
-use std::{convert::Infallible, io};
+use std::{convert::Infallible, io, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, request::Parts};
@@ -11,17 +11,20 @@ use tollgate::{
     breaker::{BreakerLayer, BreakerPolicy},
     cache::{CacheLayer, CachePolicy},
     core::{
-        BoxError, CloseUnread, GateLayer, PayloadLayer, Rejection, TimeoutLayer,
+        BatchLayer, BoxError, CloseUnread, GateLayer, PayloadLayer, Rejection, TimeoutLayer,
         fact::{Call, Principal},
     },
-    llm::{Catalog, CatalogLayer, InspectLayer, Model, RenderLayer, Upstream},
+    llm::{Catalog, CatalogLayer, EmbeddingsBatch, InspectLayer, Model, RenderLayer, Upstream},
     observe::{ObserveLayer, RequestIdLayer},
     quota::{Quota, QuotaLayer},
 };
 use tower::{Service, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::config::{self, Config, ConfigError};
+use crate::{
+    config::{self, Config, ConfigError},
+    pools::Pools,
+};
 
 /// The whole gateway: one layer a line, outermost first.
 pub(crate) fn stack(
@@ -59,6 +62,7 @@ pub(crate) fn stack(
         .layer(cache(config.cache.as_ref())) // a hit costs nothing
         .layer(balance(config, catalog)) // chooses a target; what is below holds for every attempt
         .layer(breaker(&config.breaker)) // sees only what really was sent
+        .layer(batch(config.batch.as_ref())) // embeddings that come together go out as one
         .layer(timeout(&config.timeout)) // inside the breaker: a target that is too slow is failing
         .service(upstream)) // translates, sends, meters
 }
@@ -174,6 +178,14 @@ fn breaker(breaker: &config::Breaker) -> BreakerLayer {
     BreakerLayer::new(policy).on_transition(|target, from, to| {
         tracing::warn!(%target, from = from.as_str(), to = to.as_str(), "a circuit changed");
     })
+}
+
+fn batch(batch: Option<&config::Batch>) -> BatchLayer<EmbeddingsBatch> {
+    let layer = BatchLayer::new(EmbeddingsBatch::new());
+    match batch {
+        Some(batch) => layer.window(batch.window).max_items(batch.max_items.get()),
+        None => layer.window(Duration::ZERO), // Requests go alone.
+    }
 }
 
 fn timeout(timeout: &config::Timeout) -> TimeoutLayer {

@@ -1,7 +1,7 @@
 use std::hash::{BuildHasher, RandomState};
 
 use super::{
-    blocks_write::{call, object, redacted, text_block, thinking},
+    block::{call, object, redacted, text_block, thinking},
     fields::{Fields, list},
     finish, signature, usage,
 };

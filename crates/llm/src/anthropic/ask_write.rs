@@ -3,7 +3,8 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::{
-    blocks_write::{is_blank, mark, messages, system},
+    block::{is_blank, mark},
+    blocks_write::{messages, system},
     fields::{Fields, list},
     generation::Generation,
     schema,

@@ -89,7 +89,7 @@ pub(super) fn write(out: &mut Vec<u8>, media: &Media) -> bool {
     if block == "document" {
         fields.maybe("title", media.name.as_ref());
     }
-    super::blocks_write::mark(&mut fields, media.cached);
+    super::block::mark(&mut fields, media.cached);
     fields.end();
     true
 }

@@ -1,14 +1,16 @@
-use serde::Deserialize;
+mod event;
+
 use serde_json::Value;
 use tollgate_core::fact::Usage;
 
+use self::event::{BlockDelta, DeltaKind, Event, Kind, Stop};
 use super::{
     answer_read::{explanation, part, unknown},
     fault, finish, signature, usage,
 };
 use crate::{
     canon::{Delta, Fault, Part, ReadStream},
-    halves::{self, Halves},
+    halves::Halves,
 };
 
 /// Reads a stream of a message; also the events that Bedrock wraps.
@@ -29,12 +31,8 @@ impl ReadStream for StreamReader {
         if self.ended {
             return Ok(());
         }
-        let event = match serde_json::from_slice(data) {
-            Ok(event) => event,
-            Err(_) => match unusual(data)? {
-                Some(event) => event,
-                None => return Ok(()),
-            },
+        let Some(event) = Event::read(data)? else {
+            return Ok(());
         };
         self.event(event, out)
     }
@@ -317,90 +315,6 @@ fn joined(text: Option<String>, halves: &mut Halves) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// An event that serde does not take at once: with half a character in it, or of a kind that is not known yet.
-fn unusual(data: &[u8]) -> Result<Option<Event>, Fault> {
-    let value: Value = halves::read(data).ok_or_else(|| fault::broken("an event is not JSON"))?;
-    let kind = value.get("type").and_then(Value::as_str);
-    let kind = kind.ok_or_else(|| fault::broken("an event has no type"))?;
-    if !KNOWN.contains(&kind) {
-        return Ok(None);
-    }
-    let event = serde_json::from_value(value);
-    event
-        .map(Some)
-        .map_err(|_| fault::broken("an event is of an unknown form"))
-}
-
-#[derive(Deserialize)]
-struct Event {
-    #[serde(rename = "type")]
-    kind: Kind,
-    #[serde(default)]
-    index: u64,
-    delta: Option<BlockDelta>,
-    content_block: Option<Value>,
-    message: Option<Value>,
-    usage: Option<Value>,
-    error: Option<Value>,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Kind {
-    MessageStart,
-    ContentBlockStart,
-    ContentBlockDelta,
-    ContentBlockStop,
-    MessageDelta,
-    MessageStop,
-    Ping,
-    Error,
-    #[serde(other)]
-    Other,
-}
-
-#[derive(Default, Deserialize)]
-struct BlockDelta {
-    #[serde(rename = "type", default)]
-    kind: DeltaKind,
-    text: Option<String>,
-    thinking: Option<String>,
-    partial_json: Option<String>,
-    signature: Option<String>,
-    stop_reason: Option<String>,
-    stop_sequence: Option<String>,
-    stop_details: Option<Value>,
-}
-
-#[derive(Default, Deserialize)]
-struct Stop {
-    stop_reason: Option<String>,
-    stop_sequence: Option<String>,
-    stop_details: Option<Value>,
-}
-
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum DeltaKind {
-    TextDelta,
-    ThinkingDelta,
-    InputJsonDelta,
-    SignatureDelta,
-    #[default]
-    #[serde(other)]
-    Other,
-}
-
-const KNOWN: [&str; 8] = [
-    "message_start",
-    "content_block_start",
-    "content_block_delta",
-    "content_block_stop",
-    "message_delta",
-    "message_stop",
-    "ping",
-    "error",
-];
 /// So many blocks may be open. The provider opens one after the other.
 const MOST: usize = 64;
 

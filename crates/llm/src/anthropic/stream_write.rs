@@ -7,7 +7,7 @@ use tollgate_core::fact::Usage;
 use self::pending::{Call, Pending, Scan};
 use super::{
     answer_write::{head, told},
-    blocks_write::{call, redacted},
+    block::{call, redacted},
     fields::{Fields, json},
     finish, signature, usage,
 };

@@ -22,6 +22,11 @@ impl Losses {
         &self.fields
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.fields.is_empty() && self.hints.is_empty()
+    }
+
     /// All that is dropped, for a header.
     pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
         self.fields.iter().chain(&self.hints).map(AsRef::as_ref)

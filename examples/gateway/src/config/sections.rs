@@ -150,6 +150,24 @@ impl Default for Cache {
     }
 }
 
+/// How requests for embeddings go together.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Batch {
+    #[serde(with = "humantime_serde")]
+    pub(crate) window: Duration,
+    pub(crate) max_items: std::num::NonZeroUsize,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self {
+            window: Duration::from_millis(5),
+            max_items: const { std::num::NonZeroUsize::new(256).expect("it is not zero") },
+        }
+    }
+}
+
 /// When a failing target is left alone.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -251,12 +269,4 @@ impl Default for Simulated {
             pace: Duration::from_millis(20),
         }
     }
-}
-
-const fn yes() -> bool {
-    true
-}
-
-const fn one() -> u32 {
-    1
 }

@@ -93,7 +93,8 @@ fn part(
 fn mark(fields: Map<String, Value>, at: Path<'_>, losses: &mut Losses) {
     for (key, value) in fields {
         match key.as_str() {
-            "type" | "mode" => {}
+            "type" if value == "ephemeral" => {}
+            "mode" if value == "explicit" => {}
             "ttl" if value == "5m" || value.is_null() => {}
             _ => losses.hint(at.key(&key).to_string()),
         }

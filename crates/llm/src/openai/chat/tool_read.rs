@@ -26,12 +26,11 @@ pub(super) fn choice(
     at: Path<'_>,
     losses: &mut Losses,
 ) -> Result<Option<ToolChoice>, Rejection> {
-    let fields = match value {
+    let mut fields = match value {
         Value::String(mode) => return mode_choice(&mode, at).map(Some),
         value => json::object(value, at)?,
     };
-    let kind = fields.get("type").cloned().unwrap_or_default();
-    match json::text(kind, at.key("type"))?.as_str() {
+    match kind(&mut fields, at)?.as_str() {
         "function" => {
             let name = function_name(fields, at, losses)?;
             Ok(Some(ToolChoice::Required(vec![name])))
@@ -70,11 +69,16 @@ pub(super) fn check_choice(ask: &mut Ask) -> Result<(), Rejection> {
 
 /// Reads `response_format`.
 pub(super) fn format(value: Value, at: Path<'_>, losses: &mut Losses) -> Result<Format, Rejection> {
-    let fields = json::object(value, at)?;
-    let kind = fields.get("type").cloned().unwrap_or_default();
-    match json::text(kind, at.key("type"))?.as_str() {
-        "text" => Ok(Format::Text),
-        "json_object" => Ok(Format::Json),
+    let mut fields = json::object(value, at)?;
+    match kind(&mut fields, at)?.as_str() {
+        "text" => {
+            rest(fields, at, losses);
+            Ok(Format::Text)
+        }
+        "json_object" => {
+            rest(fields, at, losses);
+            Ok(Format::Json)
+        }
         "json_schema" => {
             let schema = only(fields, "json_schema", at, losses)?;
             let at = at.key("json_schema");
@@ -89,12 +93,11 @@ pub(super) fn format(value: Value, at: Path<'_>, losses: &mut Losses) -> Result<
 
 /// A function; others are named as lost.
 fn tool(
-    fields: Map<String, Value>,
+    mut fields: Map<String, Value>,
     at: Path<'_>,
     losses: &mut Losses,
 ) -> Result<Option<Tool>, Rejection> {
-    let kind = fields.get("type").cloned().unwrap_or_default();
-    if json::text(kind, at.key("type"))? != "function" {
+    if kind(&mut fields, at)? != "function" {
         losses.field(at.to_string());
         return Ok(None);
     }
@@ -103,9 +106,8 @@ fn tool(
     for (key, value) in fields {
         let at = at.key(&key);
         match key.as_str() {
-            "type" => {}
-            "function" => tool = Some(function(json::object(value, at)?, at, losses)?),
             _ if value.is_null() => {}
+            "function" => tool = Some(function(json::object(value, at)?, at, losses)?),
             // How other gateways let one mark what Anthropic is to cache.
             "cache_control" => cached = true,
             _ => losses.field(at.to_string()),
@@ -174,7 +176,12 @@ fn allowed_tools(
             "tools" => {
                 for (index, value) in json::list(value, at)?.into_iter().enumerate() {
                     let at = at.index(index);
-                    names.push(function_name(json::object(value, at)?, at, losses)?);
+                    let mut fields = json::object(value, at)?;
+                    if kind(&mut fields, at)? == "function" {
+                        names.push(function_name(fields, at, losses)?);
+                    } else {
+                        losses.field(at.to_string());
+                    }
                 }
             }
             _ => losses.field(at.to_string()),
@@ -191,7 +198,13 @@ fn allowed_tools(
     }
 }
 
-/// The name in `{"type": "function", "function": {"name": ..}}`.
+/// Takes the type, which must be there.
+fn kind(fields: &mut Map<String, Value>, at: Path<'_>) -> Result<String, Rejection> {
+    let kind = fields.get_mut("type").map(Value::take);
+    json::text(kind.unwrap_or_default(), at.key("type"))
+}
+
+/// The name in `{"function": {"name": ..}}`.
 fn function_name(
     fields: Map<String, Value>,
     at: Path<'_>,
@@ -203,22 +216,25 @@ fn function_name(
     json::text(name, at.key("name"))
 }
 
-/// The value of this field, which must be there; all others but the type are named as lost.
+/// The value of this field, which must be there; all others are named as lost.
 fn only(
-    fields: Map<String, Value>,
+    mut fields: Map<String, Value>,
     name: &str,
     at: Path<'_>,
     losses: &mut Losses,
 ) -> Result<Value, Rejection> {
-    let mut found = None;
+    let found = fields.get_mut(name).map(Value::take);
+    rest(fields, at, losses);
+    found.ok_or_else(|| json::missing(at.key(name)))
+}
+
+/// Names fields that nobody has taken as lost.
+fn rest(fields: Map<String, Value>, at: Path<'_>, losses: &mut Losses) {
     for (key, value) in fields {
-        if key == name {
-            found = Some(value);
-        } else if key != "type" && !value.is_null() {
+        if !value.is_null() {
             losses.field(at.key(&key).to_string());
         }
     }
-    found.ok_or_else(|| json::missing(at.key(name)))
 }
 
 fn schema_format(
@@ -250,7 +266,7 @@ fn schema_format(
 mod tests {
     use serde_json::json;
 
-    use super::{choice, tools};
+    use super::{choice, format, tools};
     use crate::{
         canon::{Losses, ToolChoice},
         json::Path,
@@ -288,6 +304,15 @@ mod tests {
         let mut losses = Losses::default();
         assert_eq!(choice(custom, AT, &mut losses).unwrap(), None);
         assert_eq!(losses.fields(), ["x"]);
+    }
+
+    #[test]
+    fn what_a_format_has_no_use_for_is_named() {
+        for kind in ["text", "json_object"] {
+            let mut losses = Losses::default();
+            format(json!({"type": kind, "schema": {}}), AT, &mut losses).unwrap();
+            assert_eq!(losses.fields(), ["x.schema"]);
+        }
     }
 
     #[test]

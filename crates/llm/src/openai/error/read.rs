@@ -184,7 +184,7 @@ fn duration(text: &str) -> Option<Duration> {
         total = total.checked_add(part)?;
         rest = more;
     }
-    (text != "").then_some(total)
+    (!text.is_empty()).then_some(total)
 }
 
 /// A short text that is meant for people, and not a proxy's page.
