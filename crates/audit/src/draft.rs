@@ -1,11 +1,11 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderName, Method, request::Parts, response};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::Instant;
 use tollgate_core::{
-    Outcome, Payload, Rejection, Trail,
+    Glance, Outcome, Payload, Rejection, Trail,
     fact::{Attempt, Findings, Superseded, Target},
 };
 
@@ -61,12 +61,18 @@ impl Draft {
 
     /// All that is known now; `make_id` names a request that came without a name.
     pub(crate) fn collect(self, make_id: impl FnOnce() -> String) -> Record {
-        let trail = self.trail;
+        let (principal, call) = (self.trail.find(), self.trail.find());
+        let payload = self.trail.find::<Payload>();
+        let prompt = payload.filter(|payload| !payload.bytes().is_empty());
+        let prompt = prompt.map(|payload| payload.digest());
+        let node = self.trail.glance();
         let mut attempts = Vec::new();
-        collect_attempts(&trail, DEEPEST, &mut attempts);
-        let own = trail.get::<Target>().map(|target| target.name);
+        collect_attempts(&node, DEEPEST, &mut attempts);
+        let own = node.get().map(|target: &Target| Arc::clone(&target.name));
         let served = attempts.iter().rfind(|attempt| !attempt.superseded);
-        let payload = trail.find::<Payload>();
+        let target = own.or_else(|| served.map(|attempt| Arc::clone(&attempt.target.name)));
+        let findings = node.get::<Findings>();
+        let notes = node.notes().iter();
         let (outcome, duration) = self.ended.unwrap_or((Outcome::Cancelled, Duration::ZERO));
         Record {
             time: self.time,
@@ -77,44 +83,40 @@ impl Draft {
             outcome,
             duration,
             first_byte: self.first_byte,
-            principal: trail.find(),
-            call: trail.find(),
-            target: own.or_else(|| served.map(|attempt| attempt.target.name.clone())),
+            principal,
+            call,
+            target,
             attempts,
-            cache: trail.get(),
-            usage: trail.sum(),
-            cost: trail.sum(),
+            cache: node.get().copied(),
+            usage: node.sum(),
+            cost: node.sum(),
             rejection: self.rejection,
-            failure: trail.get(),
-            findings: trail.get::<Findings>().map_or_else(Vec::new, |all| all.0),
-            prompt: payload
-                .filter(|payload| !payload.bytes().is_empty())
-                .map(|payload| payload.digest()),
-            notes: trail
-                .notes()
-                .into_iter()
-                .map(|(name, value)| (name, shortened(value)))
+            failure: node.get().cloned(),
+            findings: findings.map_or_else(Vec::new, |all| all.0.clone()),
+            prompt,
+            notes: notes
+                .map(|(name, value)| (name.clone(), shortened(value)))
                 .collect(),
         }
     }
 }
 
 /// The nodes below that have a target, at any depth: a cache or a guard may stand between, with a node of its own.
-fn collect_attempts(trail: &Trail, depth: usize, attempts: &mut Vec<AttemptRecord>) {
-    for child in trail.children() {
+fn collect_attempts(node: &Glance<'_>, depth: usize, attempts: &mut Vec<AttemptRecord>) {
+    for child in node.children() {
         if attempts.len() == MOST_ATTEMPTS {
             return;
         }
-        if let Some(target) = child.get() {
+        if let Some(target) = child.get::<Target>() {
             let attempt = child.get::<Attempt>();
             attempts.push(AttemptRecord {
-                target,
+                target: target.clone(),
                 status: attempt.and_then(|attempt| attempt.status),
                 took: attempt.map(|attempt| attempt.took),
-                usage: child.get(),
-                cost: child.get(),
-                failure: child.get(),
-                dispatch: child.get(),
+                usage: child.get().copied(),
+                cost: child.get().copied(),
+                failure: child.get().cloned(),
+                dispatch: child.get().copied(),
                 superseded: child.get::<Superseded>().is_some(),
             });
         }
@@ -133,9 +135,9 @@ fn request_id(parts: &Parts) -> Option<Box<str>> {
 }
 
 /// A note is a remark; a document only leaves word of its length.
-fn shortened(value: Value) -> Value {
-    match serde_json::to_vec(&value).map_or(0, |json| json.len()) {
-        ..=LONGEST_NOTE => value,
+fn shortened(value: &Value) -> Value {
+    match serde_json::to_vec(value).map_or(0, |json| json.len()) {
+        ..=LONGEST_NOTE => value.clone(),
         length => format!("({length} bytes)").into(),
     }
 }

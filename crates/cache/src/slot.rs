@@ -86,7 +86,7 @@ impl Recording {
         let complete = self
             .declared
             .is_none_or(|length| length == self.length as u64);
-        if !complete || has_failed(&self.slot.trail) {
+        if !complete || has_failed(&self.slot.trail.glance()) {
             return;
         }
         let frames = self.frames.iter().map(Bytes::as_ref);

@@ -12,7 +12,7 @@ use http::{
     response,
 };
 use tollgate_core::{
-    Rejection, Trail,
+    Glance, Rejection,
     fact::{Failure, Superseded},
 };
 
@@ -85,15 +85,14 @@ pub(crate) fn kept(headers: &HeaderMap) -> HeaderMap {
 
 /// Whether an answer failed in a way that only those who wrote to the trail know, such as by an error event in an
 /// event stream. Attempts that another took the place of do not count.
-pub(crate) fn has_failed(trail: &Trail) -> bool {
-    let served = |attempt: &Trail| attempt.get::<Superseded>().is_none();
-    trail.get::<Failure>().is_some()
-        || trail
+pub(crate) fn has_failed(node: &Glance<'_>) -> bool {
+    let served = |attempt: &Glance<'_>| attempt.get::<Superseded>().is_none();
+    node.get::<Failure>().is_some()
+        || node
             .children()
-            .iter()
             .rev()
-            .find(|it| served(it))
-            .is_some_and(has_failed)
+            .find(served)
+            .is_some_and(|attempt| has_failed(&attempt))
 }
 
 /// Whether all that the answer depends on is part of the key.

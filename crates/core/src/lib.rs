@@ -25,6 +25,6 @@ pub use self::{
     rejection::{About, Rejection},
     reply::Reply,
     timeout::{BoxError, Elapsed, TimeoutBody, TimeoutFuture, TimeoutLayer, TimeoutService},
-    trail::Trail,
+    trail::{Glance, Trail},
     wire::Wire,
 };

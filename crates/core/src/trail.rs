@@ -1,14 +1,16 @@
+mod facts;
+
 use std::{
-    any::Any,
     borrow::Cow,
     fmt,
     iter::Sum,
-    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use http::{Extensions, request::Parts};
 use serde_json::Value;
+
+use self::facts::Facts;
 
 /// What has been learned of a request so far: typed facts, in the request's extensions.
 ///
@@ -118,12 +120,17 @@ impl Trail {
         }
     }
 
+    /// Holds this node still, to read several of its facts at once. Until it is dropped, everybody else who asks this
+    /// trail waits: do not use the trail meanwhile.
+    #[must_use]
+    pub fn glance(&self) -> Glance<'_> {
+        Glance(self.node.lock())
+    }
+
     /// The sum of a fact over this node and all below it; nothing if none of them has it.
     #[must_use]
     pub fn sum<T: Clone + Send + Sync + Sum + 'static>(&self) -> Option<T> {
-        let mut facts = Vec::new();
-        self.node.gather(&mut facts);
-        (!facts.is_empty()).then(|| facts.into_iter().sum())
+        self.glance().sum()
     }
 
     /// Writes down something that only the record's reader needs to understand. A node keeps up to 64 notes; a name
@@ -158,7 +165,6 @@ impl fmt::Debug for Trail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.node.lock();
         f.debug_struct("Trail")
-            .field("facts", &state.facts.0.len())
             .field("children", &state.children.len())
             .finish_non_exhaustive()
     }
@@ -179,44 +185,42 @@ impl Node {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn gather<T: Clone + Send + Sync + 'static>(&self, facts: &mut Vec<T>) {
-        let state = self.lock();
-        facts.extend(state.facts.get().cloned());
-        for child in &state.children {
-            child.gather(facts);
-        }
+/// A node of a [`Trail`] that is held still, with all below it within reach. Nothing is copied.
+pub struct Glance<'a>(MutexGuard<'a, State>);
+
+impl Glance<'_> {
+    /// The fact of this node.
+    #[must_use]
+    pub fn get<T: Clone + Send + Sync + 'static>(&self) -> Option<&T> {
+        self.0.facts.get()
+    }
+
+    /// The sum of a fact over this node and all below it; nothing if none of them has it.
+    #[must_use]
+    pub fn sum<T: Clone + Send + Sync + Sum + 'static>(&self) -> Option<T> {
+        let below = self.children().filter_map(|child| child.sum());
+        let facts = self.get().cloned().into_iter().chain(below);
+        facts.reduce(|sum, fact| [sum, fact].into_iter().sum())
+    }
+
+    /// The nodes of the attempts, in the order in which they were made.
+    pub fn children(&self) -> impl DoubleEndedIterator<Item = Glance<'_>> {
+        self.0.children.iter().map(|node| Glance(node.lock()))
+    }
+
+    /// What has been noted at this node, in order.
+    #[must_use]
+    pub fn notes(&self) -> &[(Cow<'static, str>, Value)] {
+        &self.0.notes
     }
 }
 
-/// A node has a handful of facts, and a list of so few is read faster than a map, and made with fewer allocations.
-#[derive(Default)]
-struct Facts(Vec<Box<dyn Any + Send + Sync>>);
-
-impl Facts {
-    fn get<T: 'static>(&self) -> Option<&T> {
-        self.0.iter().find_map(|fact| fact.downcast_ref())
-    }
-
-    fn get_mut<T: 'static>(&mut self) -> Option<&mut T> {
-        self.0.iter_mut().find_map(|fact| fact.downcast_mut())
-    }
-
-    fn set<T: Send + Sync + 'static>(&mut self, fact: T) -> Option<T> {
-        match self.get_mut() {
-            Some(known) => Some(mem::replace(known, fact)),
-            None => {
-                self.0.push(Box::new(fact));
-                None
-            }
-        }
-    }
-
-    fn get_or_default<T: Default + Send + Sync + 'static>(&mut self) -> &mut T {
-        if self.get::<T>().is_none() {
-            self.0.push(Box::<T>::default());
-        }
-        self.get_mut().expect("it is there by now")
+impl fmt::Debug for Glance<'_> {
+    // Facts may hold prompts.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Glance").finish_non_exhaustive()
     }
 }
 

@@ -5,14 +5,14 @@ use http::{StatusCode, response};
 use http_body::Frame;
 use tokio::time::Instant;
 use tollgate_core::{
-    Observer, Outcome, Rejection, Trail,
+    Glance, Observer, Outcome, Rejection, Trail,
     fact::{Attempt, CacheStatus, Call, Cost, Failure, Phase, Superseded, Target, Timing, Usage},
 };
 use tracing::Span;
 
 use crate::{
     meters::Meters,
-    series::{Ended, Labels},
+    series::{Ended, Labels, Series},
     span,
 };
 
@@ -66,12 +66,13 @@ impl Observer for Observation {
         self.trail.set(self.timing);
         self.meters.in_flight().decrement(1);
 
+        let node = self.trail.glance();
         let tally = Tally {
             meters: &self.meters,
-            call: self.trail.get(),
-            hit: self.trail.get() == Some(CacheStatus::Hit),
+            call: node.get(),
+            hit: node.get() == Some(&CacheStatus::Hit),
         };
-        let served = tally.visit(&self.trail, None);
+        let served = tally.visit(&node, None);
         // A layer further in may have ended a broken stream in its own words: that is no success.
         let broken = served
             .failure
@@ -82,29 +83,23 @@ impl Observer for Observation {
             outcome => outcome,
         };
         let refused = self.refused.take();
-        let failed = || served.failure.as_ref().map(|failure| failure.code.clone());
+        let failed = || served.failure.map(|failure| failure.code);
         let ended = Ended {
             status: self.status,
             outcome,
             code: refused.or_else(failed).unwrap_or_default(),
         };
-        let series = self.meters.series(tally.labels(served.target.as_ref()));
+        let series = tally.series(served.target.as_ref());
         series.ended(&ended, now - self.timing.started);
         if let Some(first_byte) = self.timing.first_byte {
             series.first_byte(first_byte - self.timing.started);
         }
-        if let Some(status) = self.trail.get::<CacheStatus>() {
-            self.meters.cache(status);
+        if let Some(status) = node.get::<CacheStatus>() {
+            self.meters.cache(*status);
         }
         if !self.span.is_disabled() {
-            let usage = self.trail.sum::<Usage>();
-            span::close(
-                &self.span,
-                &ended,
-                tally.call.as_ref(),
-                served.target.as_ref(),
-                usage,
-            );
+            let (usage, target) = (node.sum::<Usage>(), served.target.as_ref());
+            span::close(&self.span, &ended, tally.call, target, usage);
         }
     }
 }
@@ -112,7 +107,7 @@ impl Observer for Observation {
 /// Counts what is spent, each where it was spent.
 struct Tally<'a> {
     meters: &'a Meters,
-    call: Option<Call>,
+    call: Option<&'a Call>,
     hit: bool,
 }
 
@@ -125,25 +120,25 @@ struct Served {
 
 impl Tally<'_> {
     /// Counts a node and those below it. The last attempt is the one that served, unless another took its place.
-    fn visit(&self, node: &Trail, above: Option<&Target>) -> Served {
-        let own = node.get::<Target>();
-        let target = own.as_ref().or(above);
+    fn visit(&self, node: &Glance<'_>, above: Option<&Target>) -> Served {
+        let target = node.get::<Target>().or(above);
         let (usage, cost) = (node.get::<Usage>(), node.get::<Cost>());
         if usage.is_some() || cost.is_some() {
-            let series = self.meters.series(self.labels(target));
-            usage.iter().for_each(|usage| series.used(usage));
-            cost.into_iter().for_each(|cost| series.spent(cost));
+            let series = self.series(target);
+            usage.into_iter().for_each(|usage| series.used(usage));
+            cost.into_iter().for_each(|cost| series.spent(*cost));
         }
         let mut served = Served {
             target: target.cloned(),
-            failure: node.get(),
+            failure: node.get().cloned(),
         };
         for attempt in node.children() {
             let below = self.visit(&attempt, target);
             let superseded = attempt.get::<Superseded>().is_some();
             if let Some(target) = attempt.get::<Target>() {
                 let result = result(&attempt, superseded);
-                self.meters.attempts(target.name).count(result);
+                let name = Arc::clone(&target.name);
+                self.meters.attempts(name).count(result);
             }
             if !superseded {
                 served = below;
@@ -152,27 +147,26 @@ impl Tally<'_> {
         served
     }
 
-    /// A model's name is the caller's word until a target has taken it.
-    fn labels(&self, target: Option<&Target>) -> Labels {
-        let call = self.call.as_ref();
-        Labels {
-            operation: call.map_or("", |call| call.operation.as_str()),
+    /// The metrics of what is spent at a target. A model's name is the caller's word until a target has taken it.
+    fn series(&self, target: Option<&Target>) -> Arc<Series> {
+        self.meters.series(Labels {
+            operation: self.call.map_or("", |call| call.operation.as_str()),
             // A name that was sent to a target, or found in a cache, is one of few; any other is the caller's fancy.
-            model: match call {
+            model: match self.call {
                 Some(call) if target.is_some() || self.hit => Arc::clone(&call.model),
                 _ => Arc::default(),
             },
             target: target
                 .map(|target| Arc::clone(&target.name))
                 .unwrap_or_default(),
-        }
+        })
     }
 }
 
 /// How an attempt went: what went wrong, or the class of its status.
-fn result(attempt: &Trail, superseded: bool) -> Cow<'static, str> {
+fn result(attempt: &Glance<'_>, superseded: bool) -> Cow<'static, str> {
     if let Some(failure) = attempt.get::<Failure>() {
-        return failure.code;
+        return failure.code.clone();
     }
     let status = attempt.get::<Attempt>().map(|attempt| attempt.status);
     Cow::Borrowed(
