@@ -17,7 +17,9 @@ use crate::{
 };
 
 /// Watches a request, and at its end counts what the trail says of it.
-pub(crate) struct Observation {
+pub(crate) struct Observation(Box<State>); // boxed, since an answer is moved through the layers around it
+
+struct State {
     meters: Arc<Meters>,
     trail: Trail,
     span: Span,
@@ -35,31 +37,39 @@ impl Observation {
         };
         trail.set(timing);
         meters.in_flight().increment(1);
-        Self {
+        Self(Box::new(State {
             meters,
             trail,
             span,
             timing,
             status: None,
             refused: None,
-        }
+        }))
     }
 }
 
 impl Observer for Observation {
     fn answered(&mut self, head: &mut response::Parts) {
-        self.status = Some(head.status);
+        let state = &mut *self.0;
+        state.status = Some(head.status);
         let rejection = head.extensions.get::<Rejection>();
-        self.refused = rejection.map(|rejection| Cow::Owned(rejection.code().to_owned()));
+        state.refused = rejection.map(|rejection| Cow::Owned(rejection.code().to_owned()));
     }
 
     fn frame(&mut self, frame: &Frame<Bytes>) {
-        if self.timing.first_byte.is_none() && frame.is_data() {
-            self.timing.first_byte = Some(Instant::now());
-            self.trail.set(self.timing);
+        let state = &mut *self.0;
+        if state.timing.first_byte.is_none() && frame.is_data() {
+            state.timing.first_byte = Some(Instant::now());
+            state.trail.set(state.timing);
         }
     }
 
+    fn ended(self, outcome: Outcome) {
+        self.0.ended(outcome);
+    }
+}
+
+impl State {
     fn ended(mut self, outcome: Outcome) {
         let now = Instant::now();
         self.timing.last_byte = Some(now);
