@@ -99,7 +99,8 @@ impl State {
             outcome,
             code: refused.or_else(failed).unwrap_or_default(),
         };
-        let series = tally.series(served.target.as_ref());
+        let target = served.target.as_ref();
+        let series = served.series.unwrap_or_else(|| tally.series(target));
         series.ended(&ended, now - self.timing.started);
         if let Some(first_byte) = self.timing.first_byte {
             series.first_byte(first_byte - self.timing.started);
@@ -108,8 +109,7 @@ impl State {
             self.meters.cache(*status);
         }
         if !self.span.is_disabled() {
-            let (usage, target) = (node.sum::<Usage>(), served.target.as_ref());
-            span::close(&self.span, &ended, tally.call, target, usage);
+            span::close(&self.span, &ended, tally.call, target, node.sum::<Usage>());
         }
     }
 }
@@ -126,6 +126,8 @@ struct Tally<'a> {
 struct Served {
     target: Option<Target>,
     failure: Option<Failure>,
+    /// The target's metrics, if they had to be looked up already.
+    series: Option<Arc<Series>>,
 }
 
 impl Tally<'_> {
@@ -133,14 +135,16 @@ impl Tally<'_> {
     fn visit(&self, node: &Glance<'_>, above: Option<&Target>) -> Served {
         let target = node.get::<Target>().or(above);
         let (usage, cost) = (node.get::<Usage>(), node.get::<Cost>());
-        if usage.is_some() || cost.is_some() {
-            let series = self.series(target);
+        let spent = usage.is_some() || cost.is_some();
+        let series = spent.then(|| self.series(target));
+        if let Some(series) = &series {
             usage.into_iter().for_each(|usage| series.used(usage));
             cost.into_iter().for_each(|cost| series.spent(*cost));
         }
         let mut served = Served {
             target: target.cloned(),
             failure: node.get().cloned(),
+            series,
         };
         for attempt in node.children() {
             let below = self.visit(&attempt, target);
