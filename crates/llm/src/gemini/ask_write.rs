@@ -13,11 +13,7 @@ pub(crate) fn write_ask(ask: &Ask, target: &Target<'_>, losses: &mut Losses) -> 
     wire::json(&request(ask, target, losses))
 }
 
-pub(super) fn request<'a>(
-    ask: &'a Ask,
-    target: &Target<'_>,
-    losses: &mut Losses,
-) -> Request<'a> {
+pub(super) fn request<'a>(ask: &'a Ask, target: &Target<'_>, losses: &mut Losses) -> Request<'a> {
     let mut system_instruction = system(ask, losses);
     let mut contents = contents(ask, target.model, losses);
     if contents.is_empty() {

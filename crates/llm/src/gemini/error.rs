@@ -141,7 +141,10 @@ mod tests {
     fn a_broken_stream_is_told_in_its_own_framing() {
         let event = error_event("a\nb", "stream_broken");
         let event = std::str::from_utf8(&event).unwrap();
-        assert!(event.starts_with(r#"data: {"error":{"code":500,"#), "{event}");
+        assert!(
+            event.starts_with(r#"data: {"error":{"code":500,"#),
+            "{event}"
+        );
         assert_eq!(event.find("\n\n"), Some(event.len() - 2));
 
         for (before, begun) in [("", false), (r#"[{"candidates":[]}"#, true)] {

@@ -65,7 +65,10 @@ pub(crate) fn write_fault(fault: &Fault) -> (StatusCode, Bytes) {
 fn error_in(body: &[u8]) -> Option<Value> {
     let mut body: Value = halves::read(body)?;
     if let Value::Array(elements) = &mut body {
-        body = elements.iter_mut().find(|it| it.get("error").is_some())?.take();
+        body = elements
+            .iter_mut()
+            .find(|it| it.get("error").is_some())?
+            .take();
     }
     let said = body.get_mut("error")?.take();
     (said.is_object() || said.is_string()).then_some(said)
@@ -76,7 +79,11 @@ fn read(said: &Value, by_status: Kind) -> Fault {
     let text = said["message"].as_str().or_else(|| said.as_str());
     let message = text.unwrap_or("the provider gave no reason").to_owned();
     let mut fault = Fault {
-        kind: by_name(status).unwrap_or(by_status),
+        kind: match by_name(status) {
+            // The name is vaguer than this status.
+            Some(kind) if by_status != Kind::QuotaExhausted => kind,
+            _ => by_status,
+        },
         code: status.to_owned(),
         message,
         param: None,
@@ -97,7 +104,10 @@ fn read(said: &Value, by_status: Kind) -> Fault {
 }
 
 fn refine(fault: &mut Fault, detail: &Value) {
-    match detail["@type"].as_str().and_then(|it| it.rsplit('.').next()) {
+    match detail["@type"]
+        .as_str()
+        .and_then(|it| it.rsplit('.').next())
+    {
         Some("ErrorInfo") => {
             let reason = detail["reason"].as_str().unwrap_or_default();
             if reason.is_empty() {
@@ -187,15 +197,69 @@ mod tests {
             json!([{}, detail])
         };
         for (status, name, message, details, expected) in [
-            (400, "INVALID_ARGUMENT", "bad", json!(null), Kind::InvalidRequest),
-            (400, "INVALID_ARGUMENT", "The input token count (9) exceeds the maximum", json!(null), Kind::ContextLength),
-            (400, "INVALID_ARGUMENT", "bad key", details("ErrorInfo", json!({"reason": "API_KEY_INVALID"})), Kind::Authentication),
-            (400, "FAILED_PRECONDITION", "not here", json!(null), Kind::Permission),
-            (401, "UNAUTHENTICATED", "who", json!(null), Kind::Authentication),
+            (
+                400,
+                "INVALID_ARGUMENT",
+                "bad",
+                json!(null),
+                Kind::InvalidRequest,
+            ),
+            (
+                400,
+                "INVALID_ARGUMENT",
+                "The input token count (9) exceeds the maximum",
+                json!(null),
+                Kind::ContextLength,
+            ),
+            (
+                400,
+                "INVALID_ARGUMENT",
+                "bad key",
+                details("ErrorInfo", json!({"reason": "API_KEY_INVALID"})),
+                Kind::Authentication,
+            ),
+            (
+                400,
+                "FAILED_PRECONDITION",
+                "not here",
+                json!(null),
+                Kind::Permission,
+            ),
+            (
+                401,
+                "UNAUTHENTICATED",
+                "who",
+                json!(null),
+                Kind::Authentication,
+            ),
             (404, "NOT_FOUND", "no", json!([]), Kind::NotFound),
-            (429, "RESOURCE_EXHAUSTED", "slow", details("QuotaFailure", json!({"violations": [{"quotaId": "PerMinute"}]})), Kind::RateLimited),
-            (429, "RESOURCE_EXHAUSTED", "slow", details("QuotaFailure", json!({"violations": [{}, {"quotaId": "RequestsPerDay-Free"}]})), Kind::QuotaExhausted),
-            (429, "RESOURCE_EXHAUSTED", "Your prepayment credits are depleted.", json!(7), Kind::QuotaExhausted),
+            (
+                429,
+                "RESOURCE_EXHAUSTED",
+                "slow",
+                details(
+                    "QuotaFailure",
+                    json!({"violations": [{"quotaId": "PerMinute"}]}),
+                ),
+                Kind::RateLimited,
+            ),
+            (
+                429,
+                "RESOURCE_EXHAUSTED",
+                "slow",
+                details(
+                    "QuotaFailure",
+                    json!({"violations": [{}, {"quotaId": "RequestsPerDay-Free"}]}),
+                ),
+                Kind::QuotaExhausted,
+            ),
+            (
+                429,
+                "RESOURCE_EXHAUSTED",
+                "Your prepayment credits are depleted.",
+                json!(7),
+                Kind::QuotaExhausted,
+            ),
             (500, "INTERNAL", "oh", json!(null), Kind::Internal),
             (503, "UNAVAILABLE", "full", json!(null), Kind::Overloaded),
             (504, "DEADLINE_EXCEEDED", "late", json!(null), Kind::Timeout),
@@ -212,7 +276,15 @@ mod tests {
 
     #[test]
     fn a_body_that_is_no_error_leaves_the_status() {
-        for body in ["", "<html>", "[]", "{}", "null", r#"{"error":null}"#, r#"["error"]"#] {
+        for body in [
+            "",
+            "<html>",
+            "[]",
+            "{}",
+            "null",
+            r#"{"error":null}"#,
+            r#"["error"]"#,
+        ] {
             let fault = read_error(StatusCode::BAD_GATEWAY, body.as_bytes());
             assert_eq!(fault.kind, Kind::Overloaded, "{body}");
             assert_eq!(told(body.as_bytes()), None, "{body}");

@@ -4,19 +4,21 @@ use crate::canon::{Fault, Finish, Kind};
 ///
 /// # Errors
 /// If the model or Google failed; that is no end of an answer.
-pub(super) fn read(
-    reason: &str,
-    called: bool,
-    message: Option<String>,
-) -> Result<Finish, Fault> {
+pub(super) fn read(reason: &str, called: bool, message: Option<String>) -> Result<Finish, Fault> {
     Ok(match reason {
         "STOP" | "FUNCTION_CALL" if called => Finish::ToolCalls,
         "STOP" => Finish::Stop,
         "MAX_TOKENS" => Finish::Length,
-        "SAFETY" | "RECITATION" | "LANGUAGE" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII"
-        | "MODEL_ARMOR" | "IMAGE_SAFETY" | "IMAGE_PROHIBITED_CONTENT" | "IMAGE_RECITATION" => {
-            Finish::Filtered
-        }
+        "SAFETY"
+        | "RECITATION"
+        | "LANGUAGE"
+        | "BLOCKLIST"
+        | "PROHIBITED_CONTENT"
+        | "SPII"
+        | "MODEL_ARMOR"
+        | "IMAGE_SAFETY"
+        | "IMAGE_PROHIBITED_CONTENT"
+        | "IMAGE_RECITATION" => Finish::Filtered,
         _ => return Err(fault(reason, message)),
     })
 }

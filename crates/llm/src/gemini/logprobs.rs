@@ -48,7 +48,11 @@ impl LogprobsResult {
                 candidates: others.unwrap_or_default(),
             });
         }
-        if result.top_candidates.iter().all(|it| it.candidates.is_empty()) {
+        if result
+            .top_candidates
+            .iter()
+            .all(|it| it.candidates.is_empty())
+        {
             result.top_candidates.clear();
         }
         Some(result)

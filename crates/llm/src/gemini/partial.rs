@@ -161,7 +161,16 @@ mod tests {
     #[test]
     fn a_path_to_nowhere_is_refused() {
         let deep = ".a".repeat(200);
-        for path in ["", "a", "$a", "$.a[1]", "$.a[x]", "$.a[", "$['a", &format!("${deep}")] {
+        for path in [
+            "",
+            "a",
+            "$a",
+            "$.a[1]",
+            "$.a[x]",
+            "$.a[",
+            "$['a",
+            &format!("${deep}"),
+        ] {
             let pieces = json!([{"jsonPath": path, "stringValue": "x"}]);
             assert_eq!(assembled(pieces), None, "{path}");
         }

@@ -106,7 +106,11 @@ fn budget(
         },
     };
     // All but `pro` can do without.
-    let least = if wanted == 0 && least != 128 { 0 } else { least };
+    let least = if wanted == 0 && least != 128 {
+        0
+    } else {
+        least
+    };
     if wanted < least {
         losses.hint(name);
     }

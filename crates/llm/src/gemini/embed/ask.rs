@@ -90,14 +90,15 @@ fn one(value: Value, above: Path<'_>, ask: &mut EmbedAsk) -> Result<Options, Rej
             "content" => input = Some(text(value, at, &mut ask.losses)?),
             "taskType" => {
                 let task = json::text(value, at)?;
-                options.task = Some(task)
-                    .filter(|it| !it.is_empty() && it != "TASK_TYPE_UNSPECIFIED");
+                options.task =
+                    Some(task).filter(|it| !it.is_empty() && it != "TASK_TYPE_UNSPECIFIED");
             }
             "outputDimensionality" => options.dimensions = Some(json::count(&value, at)?),
             _ => lose(&value, at, &mut ask.losses),
         }
     }
-    ask.inputs.push(input.ok_or_else(|| missing(above.key("content")))?);
+    ask.inputs
+        .push(input.ok_or_else(|| missing(above.key("content")))?);
     Ok(options)
 }
 

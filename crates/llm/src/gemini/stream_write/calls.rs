@@ -57,8 +57,9 @@ impl Calls {
 
     /// Takes an answer's calls, in their order.
     pub(super) fn of(&mut self, choice: u32) -> Vec<Call> {
-        let (mut of, others): (Vec<_>, _) =
-            std::mem::take(&mut self.open).into_iter().partition(|call| call.choice == choice);
+        let (mut of, others): (Vec<_>, _) = std::mem::take(&mut self.open)
+            .into_iter()
+            .partition(|call| call.choice == choice);
         self.open = others;
         of.sort_by_key(|call| call.index);
         for call in &mut of {
