@@ -3,6 +3,9 @@
 mod error;
 mod peek;
 #[cfg(feature = "upstream")]
+#[allow(dead_code, unused_imports)]
+pub(crate) mod responses;
+#[cfg(feature = "upstream")]
 mod usage;
 
 #[cfg(feature = "upstream")]

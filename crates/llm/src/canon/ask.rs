@@ -1,4 +1,4 @@
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Losses, Part, Role};
 
@@ -31,6 +31,8 @@ pub(crate) struct Ask {
     pub(crate) stream: bool,
     /// Whether the caller wants to read the usage at the end of a stream, where its dialect lets it choose.
     pub(crate) stream_usage: bool,
+    /// What the caller's dialect repeats in its answers, where it is kept nowhere else.
+    pub(crate) echo: Map<String, Value>,
     /// What the caller's dialect calls things, for errors.
     pub(crate) names: &'static Names,
     /// What the reader met that this form has no place for.
@@ -57,6 +59,7 @@ impl Ask {
             user: None,
             stream: false,
             stream_usage: false,
+            echo: Map::new(),
             names,
             losses: Losses::default(),
         }
