@@ -14,9 +14,6 @@ mod fields;
 #[cfg(feature = "upstream")]
 pub(crate) mod responses;
 #[cfg(feature = "upstream")]
-#[allow(dead_code, unused_imports)]
-pub(crate) mod responses;
-#[cfg(feature = "upstream")]
 mod usage;
 #[cfg(feature = "upstream")]
 mod write;
