@@ -2,9 +2,6 @@
 //!
 //! The model stands in the path, and whether the answer is streamed too, so readers are told both.
 
-// What sends requests uses all of it; without that, only errors are said.
-#![allow(dead_code, unused_imports)]
-
 #[cfg(feature = "upstream")]
 mod answer_read;
 #[cfg(feature = "upstream")]

@@ -18,7 +18,6 @@ mod inspect;
 mod json;
 #[cfg(feature = "upstream")]
 mod meter;
-#[allow(dead_code, unused_imports)]
 mod openai;
 mod peek;
 mod price;
