@@ -48,7 +48,7 @@ mod usage;
 #[cfg(feature = "upstream")]
 mod wire;
 
-pub(crate) use self::error::{error_element, error_event, error_json, rate_headers};
+pub(crate) use self::error::{error_element, error_event, error_json};
 #[cfg(feature = "upstream")]
 pub(crate) use self::{
     answer_read::read_answer,

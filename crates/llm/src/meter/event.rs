@@ -37,15 +37,10 @@ impl Meter {
             return Event::Done;
         }
         let mut told = None;
-        if let Some(at) = memmem::find(data, USAGE)
-            && !value(&data[at + USAGE.len()..]).starts_with(b"null")
-            && let Some(chunk) = openai::Chunk::read(data)
-        {
-            told = chunk.usage();
-            if chunk.is_only_usage() {
-                if let Some(usage) = told {
-                    self.tell(usage);
-                }
+        if let Some(chunk) = openai::Chunk::with_usage(data) {
+            told = chunk.usage(self.told);
+            if let Some(usage) = told.filter(|_| chunk.is_only_usage()) {
+                self.tell(usage);
                 return Event::Usage;
             }
         }
@@ -163,5 +158,4 @@ const TEXTS: [&[u8]; 6] = [
 ];
 const DELTAS: [&[u8]; 3] = [b"\"text\"", b"\"partial_json\"", b"\"thinking\""];
 /// Inside a text it would be escaped.
-const USAGE: &[u8] = b"\"usage\"";
 const FINISH: &[u8] = b"\"finish_reason\"";

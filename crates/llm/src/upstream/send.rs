@@ -26,7 +26,7 @@ use crate::{ModelInfo, dialect::Api, meter::Meter};
 pub(super) enum Start {
     Send(Box<Sending>),
     /// It is answered without the endpoint.
-    Known(Response<Reply<UpstreamBody>>),
+    Known(Box<Response<Reply<UpstreamBody>>>),
     Refused(Rejection),
 }
 
@@ -56,7 +56,7 @@ impl Sending {
             Err(rejection) => return Start::Refused(rejection),
         };
         if let Way::Count(front) = plan.way {
-            return Start::Known(counted(front, plan.body.len() as u64));
+            return Start::Known(Box::new(counted(front, plan.body.len() as u64)));
         }
         let Ok(uri) = plan.uri else {
             return Start::Refused(no_path());
