@@ -2,7 +2,6 @@ use std::{collections::VecDeque, mem};
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
-use serde::de::IgnoredAny;
 
 use crate::{
     Dialect,
@@ -115,11 +114,11 @@ impl Relay {
 
     /// The stream ended by itself.
     pub(super) fn finish(&mut self) -> Option<&'static str> {
-        // The last event may lack its empty line.
+        // The end mark may lack its empty line; of any other event nobody knows whether it is whole.
         let last = self.begun.split();
-        let is_whole = parse_event(&last).data.is_some_and(|data| {
-            data.trim_ascii() == b"[DONE]" || serde_json::from_slice::<IgnoredAny>(&data).is_ok()
-        });
+        let is_whole = parse_event(&last)
+            .data
+            .is_some_and(|data| data.trim_ascii() == b"[DONE]");
         if is_whole {
             match self.passes(&last) {
                 Ok(true) => self.push(last.freeze()),
