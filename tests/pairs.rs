@@ -16,7 +16,7 @@ async fn every_sdk_gets_from_every_provider_what_the_table_says() {
         return;
     };
     let provider = Provider::start(Simulated::new().key("sk-simulated"));
-    let config = format!("{CONFIG}{}", provider.in_all_dialects());
+    let config = format!("{CONFIG}{}{}", provider.in_all_dialects(), refusing_models());
     let gateway = Gateway::start(Some(&config)).await;
 
     let scripts = FRONTS.iter().flat_map(|(front, _)| {
@@ -84,6 +84,26 @@ impl Case {
             )
         })
     }
+}
+
+/// Models that refuse, each with a target of its own: one that says when to come again is left alone until then, and
+/// with it whatever else it serves.
+fn refusing_models() -> String {
+    let mut models = String::new();
+    for (behind, (front, _)) in BEHINDS.iter().flat_map(|it| FRONTS.map(|front| (it, front))) {
+        for language in ["py", "js"] {
+            for fault in ["error-429", "error-500", "overloaded"] {
+                let model = format!("{language}-{front}-*-{fault}");
+                write!(
+                    models,
+                    "[[models]]\nname = \"via-{behind}-{model}\"\n\
+                     targets = [{{ provider = \"behind-{behind}\", model = \"{model}\" }}]\n"
+                )
+                .expect("a string takes all");
+            }
+        }
+    }
+    models
 }
 
 /// Runs a script, which prints a line of JSON for each case.

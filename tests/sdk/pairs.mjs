@@ -91,6 +91,19 @@ export async function all(stream) {
   return items;
 }
 
+// What the gateway says cannot be told to a provider.
+function refused(message) {
+  const field = /cannot be told: `([^`]*)`/.exec(message);
+  if (field) return `refused: \`${field[1]}\``;
+  return message.includes("has no such thing") ? "refused: unknown there" : undefined;
+}
+
+// Whether the model saw the image by its address. To Gemini it is a file, whose kind nobody has said.
+export function sawAddress(text) {
+  if (text === `${ANSWER}look I saw 1: file at ${IMAGE_URL}`) return "yes, as a file";
+  assert.equal(text, `${ANSWER}look I saw 1: image at ${IMAGE_URL}`);
+}
+
 // Runs each case before each provider; `cases` are functions by their names.
 export async function run(front, cases) {
   for (const behind of BEHINDS) {
@@ -101,9 +114,7 @@ export async function run(front, cases) {
       try {
         outcome = (await test(new Case(front, behind, name))) ?? "yes";
       } catch (error) {
-        // The gateway's words for what cannot be told to a provider.
-        const field = /cannot be told: `([^`]*)`/.exec(String(error.message));
-        outcome = field && error.status === 400 ? `refused: \`${field[1]}\`` : "failed";
+        outcome = (error.status === 400 && refused(String(error.message))) || "failed";
         if (outcome === "failed") detail = String(error.stack);
       }
       const line = { front, sdk: "javascript", behind, case: name, outcome, ok: outcome !== "failed", detail };

@@ -37,10 +37,6 @@ TIME = {
 RESULTS = {"get_weather": "sunny, 21 degrees", "get_time": "ten past nine"}
 
 
-class Refused(Exception):
-    """The gateway says that the provider behind cannot be told this."""
-
-
 class Case:
     """Where a case is run: before which provider, and under which name of a model."""
 
@@ -80,6 +76,13 @@ def equal(got, expected):
     assert got == expected, f"{got!r} and not {expected!r}"
 
 
+def saw_address(text):
+    """Whether the model saw the image by its address. To Gemini it is a file, whose kind nobody has said."""
+    if text == f"{ANSWER}look I saw 1: file at {IMAGE_URL}":
+        return "yes, as a file"
+    equal(text, f"{ANSWER}look I saw 1: image at {IMAGE_URL}")
+
+
 def raises(kinds, call):
     """Runs what must fail with an exception of exactly this kind."""
     kinds = kinds if isinstance(kinds, tuple) else (kinds,)
@@ -94,7 +97,7 @@ def raises(kinds, call):
 
 
 def run(front, cases, refusal):
-    """Runs each case before each provider. `refusal` tells from an exception which field was refused."""
+    """Runs each case before each provider. `refusal` tells from an exception what was refused."""
     for behind in BEHINDS:
         for case in cases:
             name = case.__name__
@@ -104,9 +107,9 @@ def run(front, cases, refusal):
             try:
                 outcome = case(Case(front, behind, name)) or "yes"
             except Exception as error:
-                field = refusal(error)
-                if field:
-                    outcome = f"refused: `{field}`"
+                refused = refusal(error)
+                if refused:
+                    outcome = refused
                 else:
                     outcome = "failed"
                     frames = traceback.extract_tb(error.__traceback__)
@@ -118,8 +121,11 @@ def run(front, cases, refusal):
     sys.stdout.flush()
 
 
-def refused_field(message):
-    """The field in the gateway's words for what cannot be told to a provider."""
+def refused(message):
+    """What the gateway says cannot be told to a provider."""
     if "cannot be told" in str(message):
-        return str(message).split("cannot be told: ", 1)[1].split("`")[1]
+        field = str(message).split("cannot be told: ", 1)[1].split("`")[1]
+        return f"refused: `{field}`"
+    if "has no such thing" in str(message):
+        return "refused: unknown there"
     return None

@@ -11,7 +11,8 @@ const TOOLS = [
   { name: "get_weather", description: "The weather", input_schema: pairs.WEATHER },
   { name: "get_time", description: "The time", input_schema: pairs.TIME },
 ];
-const THINKING = { thinking: { type: "enabled", budget_tokens: 1024 }, max_tokens: 4000 };
+// What is shown without being asked for depends on the model.
+const THINKING = { thinking: { type: "enabled", budget_tokens: 1024, display: "summarized" }, max_tokens: 4000 };
 const user = (content) => ({ role: "user", content });
 const asked = (model, messages = "hello", more = {}) => ({
   model,
@@ -120,7 +121,7 @@ const CASES = {
   async image_url(it) {
     const source = { type: "url", url: pairs.IMAGE_URL };
     const answer = await ask(it.model(), [user([{ type: "text", text: "look" }, { type: "image", source }])]);
-    assert.equal(text(answer), `${ANSWER}look I saw 1: image at ${pairs.IMAGE_URL}`);
+    return pairs.sawAddress(text(answer));
   },
 
   async json_schema(it) {

@@ -135,7 +135,7 @@ const CASES = {
   async image_url(it) {
     const fileData = { mimeType: "image/png", fileUri: pairs.IMAGE_URL };
     const answer = await ask(it.model(), [user({ text: "look" }, { fileData })]);
-    assert.equal(answer.text, `${ANSWER}look I saw 1: image at ${pairs.IMAGE_URL}`);
+    return pairs.sawAddress(answer.text);
   },
 
   async json_schema(it) {
@@ -159,7 +159,7 @@ const CASES = {
 
   unknown_model: () => fails(404, () => ask("unheard-of")),
 
-  malformed: (it) => fails(400, () => ask(it.model(), "hello", { temperature: 7 })),
+  malformed: (it) => fails(400, () => ask(it.model(), [{ role: "nobody", parts: [{ text: "a" }] }])),
 
   rate_limited: (it) => fails(429, () => ask(it.model("-error-429"))),
 

@@ -112,7 +112,7 @@ const CASES = {
   async image_url(it) {
     const part = { type: "image_url", image_url: { url: pairs.IMAGE_URL } };
     const answer = await ask(it.model(), [user([{ type: "text", text: "look" }, part])]);
-    assert.equal(answer.choices[0].message.content, `${ANSWER}look I saw 1: image at ${pairs.IMAGE_URL}`);
+    return pairs.sawAddress(answer.choices[0].message.content);
   },
 
   async json_schema(it) {
@@ -146,7 +146,7 @@ const CASES = {
     assert.equal(error.code, "model_not_found");
   },
 
-  malformed: async (it) => void (await raises(OpenAI.BadRequestError, () => ask(it.model(), "hello", { temperature: 7 }))),
+  malformed: async (it) => void (await raises(OpenAI.BadRequestError, () => ask(it.model(), []))),
 
   rate_limited: async (it) => void (await raises(OpenAI.RateLimitError, () => ask(it.model("-error-429")))),
 
