@@ -13,7 +13,7 @@ use crate::{
 
 /// Takes pieces of an event stream in and gives whole events out, sans I/O. Where nothing is to be changed, a piece that
 /// ends with an event, as nearly all do, comes out as it is.
-pub(in crate::upstream) struct Relay {
+pub(crate) struct Relay {
     meter: Option<Meter>,
     output: Output,
     boundary: EventBoundary,
@@ -37,17 +37,17 @@ enum Output {
 
 impl Relay {
     /// Passes events on, without the extra chunk of usage if that is to be hidden.
-    pub(in crate::upstream) fn new(meter: Meter, hides_usage: bool) -> Self {
+    pub(crate) fn new(meter: Meter, hides_usage: bool) -> Self {
         Self::with(meter, Output::Same { hides_usage })
     }
 
     /// Makes Gemini's array of its events.
-    pub(in crate::upstream) fn array(meter: Meter) -> Self {
+    pub(crate) fn array(meter: Meter) -> Self {
         Self::with(meter, Output::Array { begun: false })
     }
 
     /// Puts events into another dialect.
-    pub(in crate::upstream) fn translating(meter: Meter, stream: StreamTranslation) -> Self {
+    pub(crate) fn translating(meter: Meter, stream: StreamTranslation) -> Self {
         Self::with(meter, Output::Other(Box::new(stream)))
     }
 
@@ -66,7 +66,7 @@ impl Relay {
     }
 
     /// Whether what comes out is one JSON array, and no events.
-    pub(in crate::upstream) fn writes_array(&self) -> bool {
+    pub(crate) fn writes_array(&self) -> bool {
         match &self.output {
             Output::Same { .. } => false,
             Output::Array { .. } => true,
