@@ -40,7 +40,7 @@ pub(super) fn translate(headers: &mut HeaderMap, endpoint: &Endpoint) {
 
 /// Leaves of a client's headers what Bedrock takes: there, what Anthropic's say stands in the body, and the path says
 /// what to accept.
-pub(super) fn unwrap(headers: &mut HeaderMap) {
+pub(super) fn bedrock(headers: &mut HeaderMap) {
     remove(headers, |name| {
         name.as_str().starts_with("anthropic-") || name.as_str().starts_with("x-amz-")
     });

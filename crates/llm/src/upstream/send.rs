@@ -70,7 +70,7 @@ impl Sending {
             headers::translate(&mut parts.headers, endpoint);
         }
         if endpoint.is_bedrock() {
-            headers::unwrap(&mut parts.headers);
+            headers::bedrock(&mut parts.headers);
         }
         for (name, value) in endpoint.headers() {
             parts.headers.insert(name, value.clone());
