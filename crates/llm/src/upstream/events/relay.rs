@@ -1,3 +1,6 @@
+#[cfg(feature = "bedrock")]
+mod framed;
+
 use std::{collections::VecDeque, mem};
 
 use bytes::{Bytes, BytesMut};
@@ -23,6 +26,9 @@ pub(crate) struct Relay {
     done: bool,
     told: bool,
     message: Option<String>,
+    /// Where events come in Bedrock's frames.
+    #[cfg(feature = "bedrock")]
+    frames: Option<crate::bedrock::EventStream>,
 }
 
 /// What comes out.
@@ -62,6 +68,8 @@ impl Relay {
             done: false,
             told: false,
             message: None,
+            #[cfg(feature = "bedrock")]
+            frames: None,
         }
     }
 
@@ -79,6 +87,16 @@ impl Relay {
         if self.done {
             return None; // Whatever follows the end mark is no part of the answer.
         }
+        #[cfg(feature = "bedrock")]
+        if let Some(mut frames) = self.frames.take() {
+            let wrong = self.read_framed(&mut frames, piece);
+            self.frames = Some(frames);
+            return wrong;
+        }
+        self.read_events(piece)
+    }
+
+    fn read_events(&mut self, piece: &Bytes) -> Option<&'static str> {
         let mut wrong = None;
         // What lies between `from` and `at` passes, and has not been pushed yet.
         let (mut from, mut at) = (0, 0);
@@ -129,7 +147,7 @@ impl Relay {
             self.begun = last;
         }
         let finished = self.meter.as_ref().is_some_and(Meter::has_finished);
-        if !finished || !self.begun.is_empty() || self.told {
+        if !finished || self.in_event() || self.told {
             self.push_written();
             return self.cut();
         }
@@ -221,6 +239,15 @@ impl Relay {
                 Err(fault) => Err(self.fail(fault)),
             },
         }
+    }
+
+    /// Whether half an event has come.
+    fn in_event(&self) -> bool {
+        #[cfg(feature = "bedrock")]
+        if self.frames.as_ref().is_some_and(|it| it.in_event()) {
+            return true;
+        }
+        !self.begun.is_empty()
     }
 
     fn fail(&mut self, fault: Fault) -> &'static str {
