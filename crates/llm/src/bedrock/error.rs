@@ -77,28 +77,30 @@ fn kind(headers: &HeaderMap) -> &str {
 fn by_name(named: &str, message: &str) -> Option<Kind> {
     let named = named.strip_suffix("Exception").unwrap_or(named);
     let is = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(named));
-    Some(if is(&["Throttling", "ServiceQuotaExceeded", "TooManyRequests"]) {
-        Kind::RateLimited
-    } else if is(&["Validation"]) {
-        let has = |words: &str| message.contains(words);
-        if has("too long") || has("context window") || has("context limit") {
-            Kind::ContextLength
+    Some(
+        if is(&["Throttling", "ServiceQuotaExceeded", "TooManyRequests"]) {
+            Kind::RateLimited
+        } else if is(&["Validation"]) {
+            let has = |words: &str| message.contains(words);
+            if has("too long") || has("context window") || has("context limit") {
+                Kind::ContextLength
+            } else {
+                Kind::InvalidRequest
+            }
+        } else if is(&["ServiceUnavailable", "ModelNotReady"]) {
+            Kind::Overloaded
+        } else if is(&["ModelTimeout"]) {
+            Kind::Timeout
+        } else if is(&["ResourceNotFound"]) {
+            Kind::NotFound
+        } else if is(&["ModelError", "ModelStreamError", "InternalServer"]) {
+            Kind::Internal
+        } else if is(&REFUSALS) {
+            Kind::Authentication
         } else {
-            Kind::InvalidRequest
-        }
-    } else if is(&["ServiceUnavailable", "ModelNotReady"]) {
-        Kind::Overloaded
-    } else if is(&["ModelTimeout"]) {
-        Kind::Timeout
-    } else if is(&["ResourceNotFound"]) {
-        Kind::NotFound
-    } else if is(&["ModelError", "ModelStreamError", "InternalServer"]) {
-        Kind::Internal
-    } else if is(&REFUSALS) {
-        Kind::Authentication
-    } else {
-        return None;
-    })
+            return None;
+        },
+    )
 }
 
 const fn by_status(status: u16) -> Kind {
@@ -180,7 +182,13 @@ mod tests {
                 400,
                 "invalid_request_error",
             ),
-            (404, "ResourceNotFoundException", body, 404, "not_found_error"),
+            (
+                404,
+                "ResourceNotFoundException",
+                body,
+                404,
+                "not_found_error",
+            ),
             (408, "ModelTimeoutException", body, 504, "timeout_error"),
             (424, "ModelStreamErrorException", body, 500, "api_error"),
             (424, "ModelErrorException", body, 500, "api_error"),

@@ -53,7 +53,10 @@ fn chunk(event: &Value) -> Vec<u8> {
 
 fn frame(headers: &[(&'static str, &str)], payload: &Value) -> Vec<u8> {
     let mut message = Message::new(payload.to_string());
-    for (name, value) in headers.iter().chain(&[(":content-type", "application/json")]) {
+    for (name, value) in headers
+        .iter()
+        .chain(&[(":content-type", "application/json")])
+    {
         let value = HeaderValue::String((*value).to_owned().into());
         message = message.add_header(Header::new(*name, value));
     }

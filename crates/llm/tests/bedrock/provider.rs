@@ -91,9 +91,7 @@ pub async fn send(endpoint: Endpoint, request: Request<Full<Bytes>>) -> Told {
     let trail = Trail::new();
     let mut request = request;
     request.extensions_mut().insert(trail.clone());
-    request
-        .extensions_mut()
-        .insert(Target::model("aws", MODEL));
+    request.extensions_mut().insert(Target::model("aws", MODEL));
     let response = service.oneshot(request).await.unwrap();
     let (head, body) = response.into_parts();
     let body = body.collect().await.expect("failures are told in words");

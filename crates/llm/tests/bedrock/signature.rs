@@ -21,7 +21,9 @@ pub fn verify(parts: &Parts, body: &[u8]) -> Vec<String> {
     assert_eq!(field("Credential"), format!("{ID}/{scope}"));
 
     let signed = field("SignedHeaders");
-    let headers = signed.split(';').map(|name| format!("{name}:{}\n", text(name).trim()));
+    let headers = signed
+        .split(';')
+        .map(|name| format!("{name}:{}\n", text(name).trim()));
     let request = [
         parts.method.as_str(),
         &encoded(parts.uri.path()),
