@@ -2,7 +2,7 @@ use memchr::memmem;
 
 use super::{
     Meter,
-    text::{is_text, texts, value},
+    text::{end_of_string, is_text, texts, value},
 };
 use crate::{anthropic, dialect::Api, gemini, openai};
 
@@ -126,16 +126,35 @@ impl Meter {
     }
 }
 
-/// The first `type`, which is the event's own: those of its parts follow it.
+/// The event's own `type`. It mostly stands first; where it follows, those of its parts come before it.
 fn kind(data: &[u8]) -> &[u8] {
-    const TYPE: &[u8] = b"\"type\"";
-    let Some(at) = memmem::find(data, TYPE) else {
+    let Some(at) = own(data, b"type") else {
         return b"";
     };
-    let text = value(&data[at + TYPE.len()..]);
-    let text = text.strip_prefix(b"\"").unwrap_or_default();
+    let text = value(at).strip_prefix(b"\"").unwrap_or_default();
     let end = memchr::memchr(b'"', text).unwrap_or(text.len());
     &text[..end]
+}
+
+/// What follows a key of the object itself, and not of one inside it.
+fn own<'a>(data: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
+    let (mut depth, mut rest) = (0_usize, data);
+    while let Some((&first, after)) = rest.split_first() {
+        rest = after;
+        match first {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.checked_sub(1)?,
+            b'"' => {
+                let (text, after) = rest.split_at(end_of_string(rest));
+                rest = after.get(1..)?;
+                if depth == 1 && text == key && rest.trim_ascii_start().starts_with(b":") {
+                    return Some(rest);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Whether the first thing in it is an error; some servers put it into a list.
@@ -159,3 +178,28 @@ const TEXTS: [&[u8]; 6] = [
 const DELTAS: [&[u8]; 3] = [b"\"text\"", b"\"partial_json\"", b"\"thinking\""];
 /// Inside a text it would be escaped.
 const FINISH: &[u8] = b"\"finish_reason\"";
+
+#[cfg(test)]
+mod tests {
+    use super::kind;
+
+    #[test]
+    fn an_events_kind_is_its_own_wherever_it_stands() {
+        let cases: [(&[u8], &[u8]); 8] = [
+            (br#"{"type":"ping"}"#, b"ping"),
+            (br#" { "type" : "error", "error": { "type": "x" } }"#, b"error"),
+            (
+                br#"{"response":{"output":[{"type":"message"}]},"type":"response.completed"}"#,
+                b"response.completed",
+            ),
+            (br#"{"a":"\"type\":\"x\"","type":"y"}"#, b"y"),
+            (br#"{"a":"type","type":"y"}"#, b"y"),
+            (br#"{"a":{"type":"x"}}"#, b""),
+            (br#"{"type":7}"#, b""),
+            (br#"}{"type":"x"#, b""),
+        ];
+        for (data, expected) in cases {
+            assert_eq!(kind(data), expected, "{}", String::from_utf8_lossy(data));
+        }
+    }
+}
