@@ -31,7 +31,9 @@ async fn the_gateways_books_agree_with_the_providers_bill() {
     let seed = number("TOLLGATE_LEDGER_SEED").unwrap_or(now);
     println!("TOLLGATE_LEDGER_SEED={seed} TOLLGATE_LEDGER_CALLS={calls}");
     let mut random = Random(seed);
-    let all: Vec<Call> = (0..calls).map(|number| Call::random(number, &mut random)).collect();
+    let all: Vec<Call> = (0..calls)
+        .map(|number| Call::random(number, &mut random))
+        .collect();
     let provider = Provider::start(Simulated::new().key("sk-simulated").pace(PACE));
     let prices = prices(&all);
     let gateway = Gateway::start(Some(&config(&provider, prices.path()))).await;
@@ -51,7 +53,12 @@ async fn the_gateways_books_agree_with_the_providers_bill() {
             .collect();
         for (call, streamed) in part.iter().zip(streamed) {
             let record = records.get(&*call.model);
-            books.check(call, streamed, record.expect("each call has a record"), &bill);
+            books.check(
+                call,
+                streamed,
+                record.expect("each call has a record"),
+                &bill,
+            );
         }
     }
 
@@ -140,7 +147,9 @@ impl Books {
     fn unsent(&mut self, attempt: &Value) -> Result<(), &'static str> {
         self.unsent += 1;
         let nothing = attempt["usage"].is_null() || total(&attempt["usage"]) == 0;
-        nothing.then_some(()).ok_or("something was used that the provider knows nothing of")
+        nothing
+            .then_some(())
+            .ok_or("something was used that the provider knows nothing of")
     }
 
     /// The provider said no, and bills nothing.
@@ -160,7 +169,12 @@ impl Books {
     }
 
     /// The answer was cut, or does not say what was used.
-    fn estimated(&mut self, attempt: &Value, entry: &Entry, streamed: u64) -> Result<(), &'static str> {
+    fn estimated(
+        &mut self,
+        attempt: &Value,
+        entry: &Entry,
+        streamed: u64,
+    ) -> Result<(), &'static str> {
         self.estimated += 1;
         let usage = &attempt["usage"];
         if usage["estimated"] == false {
@@ -176,8 +190,15 @@ impl Books {
 
 fn equal(attempt: &Value, entry: &Entry) -> Result<(), &'static str> {
     let tokens = entry.tokens;
-    let said = ["input", "cache_read", "cache_write", "cache_write_1h", "output", "reasoning"]
-        .map(|field| attempt["usage"][field].as_u64().unwrap_or(0));
+    let said = [
+        "input",
+        "cache_read",
+        "cache_write",
+        "cache_write_1h",
+        "output",
+        "reasoning",
+    ]
+    .map(|field| attempt["usage"][field].as_u64().unwrap_or(0));
     let billed = [
         tokens.input + tokens.embedding,
         tokens.cached,
@@ -198,8 +219,13 @@ fn equal(attempt: &Value, entry: &Entry) -> Result<(), &'static str> {
 
 /// The record's usage and cost are those of its attempts together.
 fn sums(record: &Value, attempts: &[Value]) -> Result<(), &'static str> {
-    let usage: u64 = attempts.iter().map(|attempt| total(&attempt["usage"])).sum();
-    let costs = attempts.iter().filter_map(|attempt| attempt["cost_nanos"].as_u64());
+    let usage: u64 = attempts
+        .iter()
+        .map(|attempt| total(&attempt["usage"]))
+        .sum();
+    let costs = attempts
+        .iter()
+        .filter_map(|attempt| attempt["cost_nanos"].as_u64());
     let cost = record["cost_nanos"].as_u64().unwrap_or(0);
     if usage != total(&record["usage"]) || costs.sum::<u64>() != cost {
         return Err("a record is not the sum of its attempts");
@@ -208,8 +234,17 @@ fn sums(record: &Value, attempts: &[Value]) -> Result<(), &'static str> {
 }
 
 fn total(usage: &Value) -> u64 {
-    let fields = ["input", "cache_read", "cache_write", "cache_write_1h", "output"];
-    fields.iter().filter_map(|field| usage[field].as_u64()).sum()
+    let fields = [
+        "input",
+        "cache_read",
+        "cache_write",
+        "cache_write_1h",
+        "output",
+    ];
+    fields
+        .iter()
+        .filter_map(|field| usage[field].as_u64())
+        .sum()
 }
 
 fn number(name: &str) -> Option<u64> {
@@ -229,13 +264,22 @@ fn price() -> Prices {
 fn prices(calls: &[Call]) -> NamedTempFile {
     let mut file = NamedTempFile::new().expect("there is room for a file");
     for call in calls {
-        let name = call.model.splitn(3, '-').nth(2).expect("a name has three parts");
-        for name in [name, &format!("{name}-error-503"), &format!("{name}-cut-at-start")] {
+        let name = call
+            .model
+            .splitn(3, '-')
+            .nth(2)
+            .expect("a name has three parts");
+        for name in [
+            name,
+            &format!("{name}-error-503"),
+            &format!("{name}-cut-at-start"),
+        ] {
             let provider = format!("behind-{}", call.behind);
             let listed = format!(
                 "[[models]]\nprovider = \"{provider}\"\nmodel = \"{name}\"\nprice = {PRICE}\n"
             );
-            file.write_all(listed.as_bytes()).expect("there is room for a file");
+            file.write_all(listed.as_bytes())
+                .expect("there is room for a file");
         }
     }
     file

@@ -16,7 +16,11 @@ async fn every_sdk_gets_from_every_provider_what_the_table_says() {
         return;
     };
     let provider = Provider::start(Simulated::new().key("sk-simulated"));
-    let config = format!("{CONFIG}{}{}", provider.in_all_dialects(), refusing_models());
+    let config = format!(
+        "{CONFIG}{}{}",
+        provider.in_all_dialects(),
+        refusing_models()
+    );
     let gateway = Gateway::start(Some(&config)).await;
 
     let scripts = FRONTS.iter().flat_map(|(front, _)| {
@@ -90,7 +94,10 @@ impl Case {
 /// with it whatever else it serves.
 fn refusing_models() -> String {
     let mut models = String::new();
-    for (behind, (front, _)) in BEHINDS.iter().flat_map(|it| FRONTS.map(|front| (it, front))) {
+    for (behind, (front, _)) in BEHINDS
+        .iter()
+        .flat_map(|it| FRONTS.map(|front| (it, front)))
+    {
         for language in ["py", "js"] {
             for fault in ["error-429", "error-500", "overloaded"] {
                 let model = format!("{language}-{front}-*-{fault}");

@@ -85,7 +85,10 @@ impl Call {
             (Front::Embeddings, _) => "/v1/embeddings".to_owned(),
             (Front::Gemini, false) => format!("/v1beta/models/{}:generateContent", self.model),
             (Front::Gemini, true) => {
-                format!("/v1beta/models/{}:streamGenerateContent?alt=sse", self.model)
+                format!(
+                    "/v1beta/models/{}:streamGenerateContent?alt=sse",
+                    self.model
+                )
             }
         };
         let mut request = gateway.post(&path, key, self.body().to_string());
@@ -173,6 +176,20 @@ const FAULTS: &[&str] = &[
 ];
 
 const WORDS: &[&str] = &[
-    "what", "is", "the", "weather", "in", "Zürich", "and", "how", "long", "does", "it", "take", "天気",
-    "unquestionably", "🌍", "to",
+    "what",
+    "is",
+    "the",
+    "weather",
+    "in",
+    "Zürich",
+    "and",
+    "how",
+    "long",
+    "does",
+    "it",
+    "take",
+    "天気",
+    "unquestionably",
+    "🌍",
+    "to",
 ];

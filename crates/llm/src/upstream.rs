@@ -27,6 +27,8 @@ use tower_service::Service;
 
 use crate::{ModelInfo, Prices};
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::events::{Relay, passed, relayed};
 pub use self::{
     body::{StreamError, UpstreamBody},
     endpoint::{Endpoint, EndpointError},

@@ -1,8 +1,10 @@
+#[cfg(feature = "bedrock")]
+mod framed;
+
 use std::{collections::VecDeque, mem};
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
-use serde::de::IgnoredAny;
 
 use crate::{
     Dialect,
@@ -14,7 +16,7 @@ use crate::{
 
 /// Takes pieces of an event stream in and gives whole events out, sans I/O. Where nothing is to be changed, a piece that
 /// ends with an event, as nearly all do, comes out as it is.
-pub(in crate::upstream) struct Relay {
+pub(crate) struct Relay {
     meter: Option<Meter>,
     output: Output,
     boundary: EventBoundary,
@@ -24,6 +26,9 @@ pub(in crate::upstream) struct Relay {
     done: bool,
     told: bool,
     message: Option<String>,
+    /// Where events come in Bedrock's frames.
+    #[cfg(feature = "bedrock")]
+    frames: Option<crate::bedrock::EventStream>,
 }
 
 /// What comes out.
@@ -38,17 +43,17 @@ enum Output {
 
 impl Relay {
     /// Passes events on, without the extra chunk of usage if that is to be hidden.
-    pub(in crate::upstream) fn new(meter: Meter, hides_usage: bool) -> Self {
+    pub(crate) fn new(meter: Meter, hides_usage: bool) -> Self {
         Self::with(meter, Output::Same { hides_usage })
     }
 
     /// Makes Gemini's array of its events.
-    pub(in crate::upstream) fn array(meter: Meter) -> Self {
+    pub(crate) fn array(meter: Meter) -> Self {
         Self::with(meter, Output::Array { begun: false })
     }
 
     /// Puts events into another dialect.
-    pub(in crate::upstream) fn translating(meter: Meter, stream: StreamTranslation) -> Self {
+    pub(crate) fn translating(meter: Meter, stream: StreamTranslation) -> Self {
         Self::with(meter, Output::Other(Box::new(stream)))
     }
 
@@ -63,11 +68,13 @@ impl Relay {
             done: false,
             told: false,
             message: None,
+            #[cfg(feature = "bedrock")]
+            frames: None,
         }
     }
 
     /// Whether what comes out is one JSON array, and no events.
-    pub(in crate::upstream) fn writes_array(&self) -> bool {
+    pub(crate) fn writes_array(&self) -> bool {
         match &self.output {
             Output::Same { .. } => false,
             Output::Array { .. } => true,
@@ -80,6 +87,16 @@ impl Relay {
         if self.done {
             return None; // Whatever follows the end mark is no part of the answer.
         }
+        #[cfg(feature = "bedrock")]
+        if let Some(mut frames) = self.frames.take() {
+            let wrong = self.read_framed(&mut frames, piece);
+            self.frames = Some(frames);
+            return wrong;
+        }
+        self.read_events(piece)
+    }
+
+    fn read_events(&mut self, piece: &Bytes) -> Option<&'static str> {
         let mut wrong = None;
         // What lies between `from` and `at` passes, and has not been pushed yet.
         let (mut from, mut at) = (0, 0);
@@ -115,11 +132,11 @@ impl Relay {
 
     /// The stream ended by itself.
     pub(super) fn finish(&mut self) -> Option<&'static str> {
-        // The last event may lack its empty line.
+        // The end mark may lack its empty line; of any other event nobody knows whether it is whole.
         let last = self.begun.split();
-        let is_whole = parse_event(&last).data.is_some_and(|data| {
-            data.trim_ascii() == b"[DONE]" || serde_json::from_slice::<IgnoredAny>(&data).is_ok()
-        });
+        let is_whole = parse_event(&last)
+            .data
+            .is_some_and(|data| data.trim_ascii() == b"[DONE]");
         if is_whole {
             match self.passes(&last) {
                 Ok(true) => self.push(last.freeze()),
@@ -130,7 +147,7 @@ impl Relay {
             self.begun = last;
         }
         let finished = self.meter.as_ref().is_some_and(Meter::has_finished);
-        if !finished || !self.begun.is_empty() || self.told {
+        if !finished || self.in_event() || self.told {
             self.push_written();
             return self.cut();
         }
@@ -222,6 +239,15 @@ impl Relay {
                 Err(fault) => Err(self.fail(fault)),
             },
         }
+    }
+
+    /// Whether half an event has come.
+    fn in_event(&self) -> bool {
+        #[cfg(feature = "bedrock")]
+        if self.frames.as_ref().is_some_and(|it| it.in_event()) {
+            return true;
+        }
+        !self.begun.is_empty()
     }
 
     fn fail(&mut self, fault: Fault) -> &'static str {
