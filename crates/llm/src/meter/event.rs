@@ -22,6 +22,7 @@ pub(crate) enum Event {
 impl Meter {
     /// Reads an event by its data. Most are passed after a few searches, without being parsed.
     pub(crate) fn read(&mut self, data: &[u8]) -> Event {
+        self.streams = true;
         match self.api {
             Api::Messages => self.message(data),
             Api::Generate | Api::StreamGenerate { .. } => self.content(data),
@@ -39,8 +40,8 @@ impl Meter {
         let mut told = None;
         if let Some(chunk) = openai::Chunk::with_usage(data) {
             told = chunk.usage(self.told);
-            if let Some(usage) = told.filter(|_| chunk.is_only_usage()) {
-                self.tell(usage);
+            if chunk.is_only_usage() {
+                told.into_iter().for_each(|usage| self.tell(usage));
                 return Event::Usage;
             }
         }
@@ -187,7 +188,10 @@ mod tests {
     fn an_events_kind_is_its_own_wherever_it_stands() {
         let cases: [(&[u8], &[u8]); 8] = [
             (br#"{"type":"ping"}"#, b"ping"),
-            (br#" { "type" : "error", "error": { "type": "x" } }"#, b"error"),
+            (
+                br#" { "type" : "error", "error": { "type": "x" } }"#,
+                b"error",
+            ),
             (
                 br#"{"response":{"output":[{"type":"message"}]},"type":"response.completed"}"#,
                 b"response.completed",

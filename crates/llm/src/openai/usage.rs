@@ -19,7 +19,7 @@ impl Answer {
     }
 
     pub(crate) fn usage(&self) -> Option<Usage> {
-        self.usage.as_ref().map(|counts| counts.usage(None))
+        self.usage.as_ref()?.usage(None)
     }
 }
 
@@ -45,7 +45,7 @@ impl Chunk {
 
     /// What it says; on what it does not say, an earlier word stands.
     pub(crate) fn usage(&self, so_far: Option<Usage>) -> Option<Usage> {
-        self.usage.as_ref().map(|counts| counts.usage(so_far))
+        self.usage.as_ref()?.usage(so_far)
     }
 
     /// Whether it is the extra chunk that only `include_usage` brings.
@@ -62,7 +62,7 @@ pub(crate) fn usage(body: &[u8]) -> Option<Usage> {
 /// What a `usage` says, where something is said; on what it does not say, an earlier one stands.
 pub(crate) fn of(value: &Value, so_far: Option<Usage>) -> Option<Usage> {
     let fields = value.as_object()?;
-    Some(Counts::deserialize(fields).ok()?.usage(so_far))
+    Counts::deserialize(fields).ok()?.usage(so_far)
 }
 
 /// Writes the fields of a `usage`.
@@ -113,7 +113,9 @@ struct OutputDetails {
 
 impl Counts {
     /// OpenAI's input includes what was cached; ours does not.
-    fn usage(&self, so_far: Option<Usage>) -> Usage {
+    fn usage(&self, so_far: Option<Usage>) -> Option<Usage> {
+        // What says nothing that can be read is no word of the provider's, least of all that it was free.
+        self.prompt_tokens.or(self.completion_tokens)?;
         let so_far = so_far.unwrap_or_default();
         let none = InputDetails::default();
         let details = self.prompt_tokens_details.as_ref().unwrap_or(&none);
@@ -126,14 +128,14 @@ impl Counts {
         };
         let details = self.completion_tokens_details.as_ref();
         let reasoning = details.and_then(|details| details.reasoning_tokens);
-        Usage {
+        Some(Usage {
             input,
             cache_read: read,
             cache_write: write,
             output: self.output(reasoning).unwrap_or(so_far.output),
             reasoning: reasoning.unwrap_or(so_far.reasoning),
             ..Usage::default()
-        }
+        })
     }
 
     /// OpenAI's output includes the reasoning; xAI's does not, which its total shows.
@@ -211,8 +213,8 @@ mod tests {
     #[test]
     fn nonsense_is_no_refund_and_zero_is_not_missing() {
         for (usage, expected) in [
-            (r#"{"prompt_tokens":-5,"completion_tokens":1.5}"#, Some(0)),
-            (r#"{"prompt_tokens":"9","completion_tokens":null}"#, Some(0)),
+            (r#"{"prompt_tokens":-5,"completion_tokens":1.5}"#, None),
+            (r#"{"prompt_tokens":"9","completion_tokens":null}"#, None),
             (
                 r#"{"completion_tokens":18446744073709551615}"#,
                 Some(u64::MAX),
