@@ -187,7 +187,10 @@ mod tests {
     fn an_events_kind_is_its_own_wherever_it_stands() {
         let cases: [(&[u8], &[u8]); 8] = [
             (br#"{"type":"ping"}"#, b"ping"),
-            (br#" { "type" : "error", "error": { "type": "x" } }"#, b"error"),
+            (
+                br#" { "type" : "error", "error": { "type": "x" } }"#,
+                b"error",
+            ),
             (
                 br#"{"response":{"output":[{"type":"message"}]},"type":"response.completed"}"#,
                 b"response.completed",
