@@ -77,9 +77,9 @@ async fn the_gateways_books_agree_with_the_providers_bill() {
 async fn make(gateway: &Gateway, call: &Call) -> u64 {
     let response = gateway.open(call.request(gateway, KEY)).await;
     let mut body = response.into_body();
-    let mut read = Vec::new();
-    let mut pieces = 0;
-    while let Some(Ok(frame)) = soon("a piece of an answer", body.frame()).await {
+    let (mut read, mut pieces) = (Vec::new(), 0);
+    let what = format!("a piece of the answer to {call:?}");
+    while let Some(Ok(frame)) = soon(&what, body.frame()).await {
         read.extend(frame.into_data().unwrap_or_default());
         pieces += 1;
         if call.leaves_after.is_some_and(|most| pieces >= most) {

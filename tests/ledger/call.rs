@@ -54,8 +54,13 @@ impl Call {
             2..=5 => ("via", *random.one_of(FAULTS)),
             _ => ("via", ""),
         };
-        let stream = front != Front::Embeddings && random.below(2) == 0;
+        // What falls silent is never read to its end: the client leaves, which it can do in a stream only.
         let stalls = fault == "-stall";
+        let front = match front {
+            Front::Embeddings if stalls => Front::Chat,
+            front => front,
+        };
+        let stream = stalls || front != Front::Embeddings && random.below(2) == 0;
         let leaves = stalls || stream && random.below(8) == 0;
         let words = 1 + random.below(12);
         let words: Vec<&str> = (0..words).map(|_| *random.one_of(WORDS)).collect();
@@ -63,11 +68,12 @@ impl Call {
             model: format!("{way}-{behind}-r{number}{fault}"),
             behind,
             front,
-            // What falls silent is never read to its end.
-            stream: stream || stalls,
-            leaves_after: leaves.then(|| 1 + random.below(4) as usize),
+            stream,
+            // More pieces may never come.
+            leaves_after: leaves.then(|| 1 + if stalls { 0 } else { random.below(4) as usize }),
             question: words.join(" "),
-            tools: random.below(4) == 0,
+            // A call is said to some clients once it is whole, and nothing is before that.
+            tools: !stalls && random.below(4) == 0,
         }
     }
 

@@ -259,6 +259,33 @@ def thinking_tools_stream(case):
     return shown(final)
 
 
+def cached(case):
+    system = [{"type": "text", "text": "Be brief. " * 600, "cache_control": {"type": "ephemeral"}}]
+    for _ in range(2):
+        answer = ask(case.model(), system=system)
+        entry = case.bill()[-1]
+        check_usage(answer.usage, entry)
+        equal(answer.usage.cache_read_input_tokens or 0, entry["tokens"]["cached"])
+        equal(answer.usage.cache_creation_input_tokens or 0, entry["tokens"]["cache_write"])
+    assert entry["tokens"]["cached"] > 0, entry
+
+
+def blocked(case):
+    equal(ask(case.model("-blocked")).stop_reason, "refusal")
+    with SDK.messages.stream(**asked(case.model("-blocked"))) as events:
+        equal(events.get_final_message().stop_reason, "refusal")
+
+
+def tools_quirky(case):
+    """A server that is only compatible: all calls are number 0, without ids, and whole in their first piece."""
+    with SDK.messages.stream(**asked(case.model("-quirky"), "both get_weather and get_time", tools=TOOLS)) as events:
+        final = events.get_final_message()
+    equal([it.name for it in calls(final)], ["get_weather", "get_time"])
+    equal(set(calls(final)[1].input), {"zone", "seconds"})
+    equal(final.stop_reason, "tool_use")
+    assert len({it.id for it in calls(final)}) == 2, final
+
+
 def wrong_key(case):
     wrong = client("tg-wrong")
     raises(anthropic.AuthenticationError, lambda: ask(case.model(), sdk=wrong))
@@ -343,7 +370,7 @@ CASES = [
     chat, stream, stream_usage, stream_helper, turns, stop, length, temperature, top_k,
     tool, tools_parallel, tools_stream, tool_error, tool_choice, tools_alone,
     image, image_url, json_schema,
-    thinking, thinking_adaptive, thinking_stream, thinking_tools, thinking_tools_stream,
+    thinking, thinking_adaptive, thinking_stream, thinking_tools, thinking_tools_stream, cached, blocked, tools_quirky,
     wrong_key, unknown_model, malformed, rate_limited, provider_failed, overloaded,
     stream_cut, stream_error_event, cancel, count_tokens, models,
 ]

@@ -272,6 +272,47 @@ def thinking_tools(case):
     return shown(round_trip(case, "both get_weather and get_time", names, model, **thinking_config(case)))
 
 
+def thinking_tools_stream(case):
+    model = case.model(start=case.thinker())
+    contents = [user(types.Part(text="both get_weather and get_time"))]
+    chunks = list(ask_stream(model, contents, **TOOLS, **thinking_config(case)))
+    parts = [part for it in chunks if it.candidates and it.candidates[0].content for part in it.candidates[0].content.parts or []]
+    contents.append(types.ModelContent(parts=parts))
+    called = [it.function_call for it in parts if it.function_call]
+    result = lambda it: types.FunctionResponse(id=it.id, name=it.name, response={"result": "yes"})
+    contents.append(user(*[types.Part(function_response=result(it)) for it in called]))
+    answer = ask(model, contents, **TOOLS, **thinking_config(case)).text
+    assert answer.startswith("The tools said: get_weather: ") and answer.count("yes") == 2, answer
+
+
+def chat_helper_stream(case):
+    """The helper keeps each piece of a stream as a content, and sends them all back."""
+    talk = SDK.chats.create(model=case.model(start=case.thinker()), config=TOOLS | thinking_config(case))
+    called = []
+    for chunk in talk.send_message_stream("both get_weather and get_time"):
+        called += chunk.function_calls or []
+    equal([it.name for it in called], ["get_weather", "get_time"])
+    result = lambda it: types.FunctionResponse(id=it.id, name=it.name, response={"result": "yes"})
+    answer = talk.send_message([types.Part(function_response=result(it)) for it in called]).text
+    assert answer.startswith("The tools said: get_weather: ") and answer.count("yes") == 2, answer
+
+
+def cached(case):
+    for _ in range(2):
+        usage = ask(case.model(), system_instruction="Be brief. " * 600).usage_metadata
+        entry = case.bill()[-1]
+        check_usage(usage, entry)
+        equal(usage.cached_content_token_count or 0, entry["tokens"]["cached"])
+    # Anthropic keeps what is marked only.
+    assert case.behind == "anthropic" or entry["tokens"]["cached"] > 0, entry
+
+
+def blocked(case):
+    answer = ask(case.model("-blocked"))
+    assert answer.prompt_feedback or finish(answer) in ("SAFETY", "PROHIBITED_CONTENT"), answer
+    equal(answer.text or "", "")
+
+
 def wrong_key(case):
     wrong = client("tg-wrong")
     error = raises(errors.ClientError, lambda: ask(case.model(), sdk=wrong))
@@ -371,6 +412,7 @@ CASES = [
     tool, tools_parallel, tools_without_ids, tools_stream, tools_automatic, tool_choice,
     image, image_url, json_schema, json_object,
     thinking, thinking_budget, thinking_stream, thinking_tools,
+    thinking_tools_stream, chat_helper_stream, cached, blocked,
     wrong_key, unknown_model, malformed, rate_limited, provider_failed, overloaded,
     stream_cut, stream_error_event, cancel, count_tokens, embeddings, models,
 ]

@@ -209,6 +209,45 @@ def thinking_tools(case):
     equal(answer.content, "The tools said: get_weather: yes; get_time: yes")
 
 
+def cached(case):
+    messages = [{"role": "developer", "content": "Be brief. " * 600}, user("hello")]
+    for _ in range(2):
+        answer = ask(case.model(), messages)
+        entry = case.bill()[-1]
+        check_usage(answer.usage, entry)
+        equal((answer.usage.prompt_tokens_details or NOTHING_CACHED).cached_tokens or 0, entry["tokens"]["cached"])
+    # Anthropic keeps what is marked only.
+    assert case.behind == "anthropic" or entry["tokens"]["cached"] > 0, entry
+
+
+NOTHING_CACHED = openai.types.completion_usage.PromptTokensDetails(cached_tokens=0)
+
+
+def blocked(case):
+    choice = ask(case.model("-blocked")).choices[0]
+    equal(choice.finish_reason, "content_filter")
+    chunks = list(ask(case.model("-blocked"), stream=True))
+    equal([it.choices[0].finish_reason for it in chunks if it.choices and it.choices[0].finish_reason], ["content_filter"])
+
+
+def choices(case):
+    answer = ask(case.model(), n=2)
+    equal([it.index for it in answer.choices], [0, 1])
+    equal([it.message.content for it in answer.choices], [ANSWER + "hello"] * 2)
+
+
+def thinking_tools_stream(case):
+    more = {"tools": TOOLS, "reasoning_effort": "low", "max_completion_tokens": 4000}
+    model = case.model(start=case.thinker())
+    messages = [user("both get_weather and get_time")]
+    with SDK.chat.completions.stream(model=model, messages=messages, **more) as events:
+        message = events.get_final_completion().choices[0].message
+    messages.append(message)
+    for call in message.tool_calls:
+        messages.append({"role": "tool", "tool_call_id": call.id, "content": "yes"})
+    equal(ask(model, messages, **more).choices[0].message.content, "The tools said: get_weather: yes; get_time: yes")
+
+
 def wrong_key(case):
     wrong = client("tg-wrong")
     raises(openai.AuthenticationError, lambda: wrong.chat.completions.create(model=case.model(), messages=[user("a")]))
@@ -382,7 +421,7 @@ def responses_stream_cut(case):
 CASES = [
     chat, stream, stream_usage, stream_helper, turns, stop, length, temperature,
     tool, tools_parallel, tools_stream, tool_choice, tools_alone,
-    image, image_url, json_schema, json_object, thinking, thinking_tools,
+    image, image_url, json_schema, json_object, thinking, thinking_tools, thinking_tools_stream, cached, blocked, choices,
     wrong_key, unknown_model, malformed, rate_limited, provider_failed, overloaded,
     stream_cut, stream_error_event, cancel, completions, embeddings, models,
     responses, responses_stream, responses_stream_helper, responses_tools, responses_tools_stream,
