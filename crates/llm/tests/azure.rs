@@ -87,7 +87,13 @@ const PATH: &str = "/openai/deployments/my%20deployment%2F1";
 
 #[tokio::test]
 async fn the_deployment_stands_in_the_path_and_the_key_in_a_header_of_its_own() {
-    let told = send("/v1/chat/completions", DEPLOYMENT, "azure-key", &chat(&json!({}))).await;
+    let told = send(
+        "/v1/chat/completions",
+        DEPLOYMENT,
+        "azure-key",
+        &chat(&json!({})),
+    )
+    .await;
 
     assert_eq!(told.status, 200, "{}", told.text);
     let received = told.received.as_ref().unwrap();
@@ -98,7 +104,10 @@ async fn the_deployment_stands_in_the_path_and_the_key_in_a_header_of_its_own() 
     assert!(received.headers.contains_key("api-key"));
     assert!(!received.headers.contains_key("authorization"));
     let answer = told.json();
-    assert!(answer["prompt_filter_results"].is_array(), "it passes as it is");
+    assert!(
+        answer["prompt_filter_results"].is_array(),
+        "it passes as it is"
+    );
     assert_eq!(answer["model"], "my deployment/1-2026-08-01");
     let (usage, billed) = (told.usage.unwrap(), told.billed.unwrap());
     assert_eq!(usage.output, billed.output);

@@ -375,7 +375,9 @@ mod tests {
                 "region",
             ),
             (
-                format!("{bedrock}bedrock = {{ region = \"eu-west-1\", access_key_id = \"a\" }}\n{model}"),
+                format!(
+                    "{bedrock}bedrock = {{ region = \"eu-west-1\", access_key_id = \"a\" }}\n{model}"
+                ),
                 match cfg!(feature = "bedrock") {
                     true => "secret_access_key",
                     false => "built with the feature",

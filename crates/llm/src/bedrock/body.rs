@@ -54,7 +54,9 @@ pub(crate) fn betas(headers: &HeaderMap) -> Vec<&str> {
 /// Those of the body, and then those of the header that it does not name.
 fn joined(value: &RawValue, betas: &[&str]) -> Option<Vec<Value>> {
     let mut all: Vec<Value> = serde_json::from_str(value.get()).ok()?;
-    let new = betas.iter().filter(|name| !all.iter().any(|it| it == *name));
+    let new = betas
+        .iter()
+        .filter(|name| !all.iter().any(|it| it == *name));
     let new: Vec<Value> = new.map(|name| Value::from(*name)).collect();
     all.extend(new);
     Some(all)

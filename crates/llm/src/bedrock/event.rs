@@ -85,7 +85,10 @@ mod tests {
 
     use crate::bedrock::EventStream;
 
-    fn read(headers: &[(&'static str, &str)], payload: &str) -> Result<Option<String>, &'static str> {
+    fn read(
+        headers: &[(&'static str, &str)],
+        payload: &str,
+    ) -> Result<Option<String>, &'static str> {
         let mut message = Written::new(payload.to_owned());
         for (name, value) in headers {
             let value = HeaderValue::String((*value).to_owned().into());
@@ -140,7 +143,9 @@ mod tests {
             ("newException", "api_error"),
         ] {
             let headers = [(":message-type", "exception"), (":exception-type", name)];
-            let event = read(&headers, r#"{"message":"too \"many\""}"#).unwrap().unwrap();
+            let event = read(&headers, r#"{"message":"too \"many\""}"#)
+                .unwrap()
+                .unwrap();
             let data = event.strip_prefix("event: error\ndata: ").unwrap();
             let data: serde_json::Value = serde_json::from_str(data).unwrap();
             assert_eq!(data["error"]["type"], kind, "{name}");

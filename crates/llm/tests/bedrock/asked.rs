@@ -47,8 +47,11 @@ async fn a_message_goes_on_as_it_is_but_for_what_the_path_says() {
         sent,
         r#"{"max_tokens":1e1,"messages":[{"role":"user", "content":"\u00e9"}],"anthropic_version":"bedrock-2023-05-31","anthropic_beta":["one","two"]}"#
     );
-    assert_eq!(parts.uri, format!("{PATH}/invoke"));
-    assert_eq!(verify(&parts, &sent), ["content-type", "host", "x-amz-date"]);
+    assert_eq!(parts.uri, *format!("{PATH}/invoke"));
+    assert_eq!(
+        verify(&parts, &sent),
+        ["content-type", "host", "x-amz-date"]
+    );
     assert_eq!(parts.headers["traceparent"], "00-1-1-00");
     assert!(!parts.headers.contains_key("anthropic-version"));
     assert!(!format!("{:?}", parts.headers).contains("clients-own"));
@@ -78,7 +81,9 @@ async fn each_request_has_a_signature_of_its_own() {
 async fn a_temporary_keys_token_is_signed_too() {
     let (url, seen) = server(|| json_answer(200, "", &message())).await;
     let credentials = AwsCredentials::new(ID, SECRET.into()).session_token("token+/=".into());
-    let endpoint = Endpoint::new("aws", &format!("{url}/proxy/")).unwrap().bedrock();
+    let endpoint = Endpoint::new("aws", &format!("{url}/proxy/"))
+        .unwrap()
+        .bedrock();
     let endpoint = endpoint.aws_credentials(REGION, &credentials).unwrap();
 
     send(endpoint, messages(false)).await;
@@ -87,7 +92,7 @@ async fn a_temporary_keys_token_is_signed_too() {
     let signed = verify(&parts, &sent);
     assert_eq!(parts.headers["x-amz-security-token"], "token+/=");
     assert!(signed.contains(&"x-amz-security-token".to_owned()));
-    assert_eq!(parts.uri, format!("/proxy{PATH}/invoke"));
+    assert_eq!(parts.uri, *format!("/proxy{PATH}/invoke"));
 }
 
 #[tokio::test]

@@ -7,11 +7,26 @@ use super::provider::{chat, json_answer, messages, send, server, signed};
 async fn an_error_is_told_in_the_callers_words() {
     for (status, name, anthropic, openai) in [
         (429, "ThrottlingException", (429, "rate_limit_error"), 429),
-        (400, "ValidationException", (400, "invalid_request_error"), 400),
-        (424, "ModelStreamErrorException", (500, "api_error"), 500),
-        (503, "ServiceUnavailableException", (529, "overloaded_error"), 503),
+        (
+            400,
+            "ValidationException",
+            (400, "invalid_request_error"),
+            400,
+        ),
+        (424, "ModelStreamErrorException", (500, "api_error"), 502),
+        (
+            503,
+            "ServiceUnavailableException",
+            (529, "overloaded_error"),
+            503,
+        ),
         (408, "ModelTimeoutException", (504, "timeout_error"), 504),
-        (404, "ResourceNotFoundException", (404, "not_found_error"), 404),
+        (
+            404,
+            "ResourceNotFoundException",
+            (404, "not_found_error"),
+            404,
+        ),
     ] {
         let said = json!({ "message": "said by AWS" });
         let (url, _) = server(move || json_answer(status, name, &said)).await;
@@ -47,7 +62,10 @@ async fn a_refused_credential_is_the_gateways_matter_and_names_no_account() {
             assert_eq!(told.head.status.as_u16(), 502, "{name}");
             assert!(told.text.contains("upstream_unauthorized"), "{}", told.text);
             assert!(!told.text.contains("123456789012"));
-            assert_eq!(told.trail.get::<Failure>().unwrap().code, "upstream_unauthorized");
+            assert_eq!(
+                told.trail.get::<Failure>().unwrap().code,
+                "upstream_unauthorized"
+            );
         }
     }
 }

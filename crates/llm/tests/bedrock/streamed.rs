@@ -9,7 +9,9 @@ use super::{
 /// The data of the events in a stream.
 fn data(text: &str) -> Vec<Value> {
     let lines = text.lines().filter_map(|line| line.strip_prefix("data: "));
-    lines.filter_map(|data| serde_json::from_str(data).ok()).collect()
+    lines
+        .filter_map(|data| serde_json::from_str(data).ok())
+        .collect()
 }
 
 #[tokio::test]
@@ -37,7 +39,9 @@ async fn callers_of_other_dialects_get_the_stream_in_their_own() {
     let openai = send(signed(&url), chat(true)).await;
 
     let parts = data(&openai.text);
-    let texts = parts.iter().filter_map(|it| it["choices"][0]["delta"]["content"].as_str());
+    let texts = parts
+        .iter()
+        .filter_map(|it| it["choices"][0]["delta"]["content"].as_str());
     assert_eq!(texts.collect::<String>(), "Grüß Gott");
     assert!(openai.text.ends_with("data: [DONE]\n\n"));
     assert_eq!(openai.trail.get::<Usage>().unwrap().output, 7);
@@ -47,7 +51,9 @@ async fn callers_of_other_dialects_get_the_stream_in_their_own() {
     let gemini = send(signed(&url), post(path, &body)).await;
 
     let parts = data(&gemini.text);
-    let texts = parts.iter().filter_map(|it| it["candidates"][0]["content"]["parts"][0]["text"].as_str());
+    let texts = parts
+        .iter()
+        .filter_map(|it| it["candidates"][0]["content"]["parts"][0]["text"].as_str());
     assert_eq!(texts.collect::<String>(), "Grüß Gott");
     assert_eq!(gemini.trail.get::<Usage>().unwrap().input, 11);
 }
@@ -76,7 +82,10 @@ async fn an_exception_in_mid_stream_is_told_in_the_callers_words() {
         assert_eq!(parts.last().unwrap()["error"]["message"], "not now");
         for told in [anthropic, openai] {
             let failure = told.trail.get::<Failure>().unwrap();
-            assert_eq!((&*failure.code, failure.phase), ("upstream_error", Phase::Body));
+            assert_eq!(
+                (&*failure.code, failure.phase),
+                ("upstream_error", Phase::Body)
+            );
             assert!(told.trail.get::<Usage>().unwrap().estimated);
         }
     }

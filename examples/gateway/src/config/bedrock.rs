@@ -25,7 +25,8 @@ impl Bedrock {
 
     /// What one field alone cannot show.
     pub(super) fn mistake(&self, has_key: bool) -> Option<&'static str> {
-        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let is_plain =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if self.region.is_empty() || !self.region.bytes().all(is_plain) {
             return Some("needs a `region` such as `eu-west-1`");
         }

