@@ -147,7 +147,7 @@ impl Relay {
             self.begun = last;
         }
         let finished = self.meter.as_ref().is_some_and(Meter::has_finished);
-        if !finished || self.in_event() || self.told {
+        if !finished || !self.begun.is_empty() || self.told {
             self.push_written();
             return self.cut();
         }
@@ -239,15 +239,6 @@ impl Relay {
                 Err(fault) => Err(self.fail(fault)),
             },
         }
-    }
-
-    /// Whether half an event has come.
-    fn in_event(&self) -> bool {
-        #[cfg(feature = "bedrock")]
-        if self.frames.as_ref().is_some_and(|it| it.in_event()) {
-            return true;
-        }
-        !self.begun.is_empty()
     }
 
     fn fail(&mut self, fault: Fault) -> &'static str {
