@@ -1,5 +1,3 @@
-use std::collections::HashMap;
-
 use serde_json::{Map, Value};
 use tollgate_core::Rejection;
 
@@ -8,7 +6,7 @@ use super::{
     seal,
 };
 use crate::{
-    canon::{Ask, Carried, Part, Role, Signature, Turn},
+    canon::{Ask, Called, Carried, Part, Role, Signature, Turn},
     json::{self, Path},
 };
 
@@ -28,7 +26,7 @@ pub(super) fn read(value: Value, at: Path<'_>, ask: &mut Ask) -> Result<(), Reje
     };
     let mut input = Input {
         ask,
-        names: HashMap::new(),
+        names: Called::default(),
         called: false,
         signed: false,
     };
@@ -42,8 +40,7 @@ pub(super) fn read(value: Value, at: Path<'_>, ask: &mut Ask) -> Result<(), Reje
 /// The conversation as it is read.
 struct Input<'a> {
     ask: &'a mut Ask,
-    /// The tool that each call so far was for.
-    names: HashMap<String, String>,
+    names: Called,
     /// Whether the assistant has called a tool in its last turn.
     called: bool,
     /// Whether its last turn has thinking that its provider wants back.
@@ -147,7 +144,7 @@ impl Input<'_> {
         let name = name.ok_or_else(|| json::missing(at.key("name")))?;
         let arguments = arguments.ok_or_else(|| json::missing(at.key("arguments")))?;
         let (plain, carried) = Carried::from_id(&id);
-        self.names.insert(plain.to_owned(), name.clone());
+        self.names.insert(plain, &name);
         self.said(index);
         // Where the reasoning items have come back, they say the same.
         if !self.signed {
@@ -192,7 +189,7 @@ impl Input<'_> {
         let id = id.ok_or_else(|| json::missing(at.key("call_id")))?;
         let content = content.ok_or_else(|| json::missing(at.key("output")))?;
         let (plain, _) = Carried::from_id(&id);
-        let called = self.names.get(plain).cloned();
+        let called = self.names.name(plain);
         let result = Part::ToolResult {
             id: plain.to_owned(),
             name: called.or(name).unwrap_or_default(),
