@@ -54,8 +54,11 @@ fn check(front: Api, behind: &[Api], input: &[u8]) {
             Err(refused) => panic!("{front:?} for {behind:?} is refused: {refused:?}"),
         };
         let (twice, _) = again.request(&TARGET);
-        let again = Translation::read(behind, behind, MODEL, &twice);
-        let (thrice, _) = again.expect("it was read before").request(&TARGET);
+        // An empty text is dropped, be it the only one.
+        let Ok(again) = Translation::read(behind, behind, MODEL, &twice) else {
+            continue;
+        };
+        let (thrice, _) = again.request(&TARGET);
         assert_eq!(
             thrice.escape_ascii().to_string(),
             twice.escape_ascii().to_string(),
