@@ -101,6 +101,7 @@ impl Relay {
         // What lies between `from` and `at` passes, and has not been pushed yet.
         let (mut from, mut at) = (0, 0);
         while wrong.is_none()
+            && !self.done
             && let Some(length) = self.boundary.next(&piece[at..])
         {
             let end = at + length;
@@ -125,6 +126,9 @@ impl Relay {
         }
         self.push(piece.slice(from..at));
         self.push_written();
+        if self.done {
+            return wrong;
+        }
         self.begun.extend_from_slice(&piece[at..]);
         let large = self.begun.len() > MOST_BEGUN;
         wrong.or(large.then_some("event_too_large"))
