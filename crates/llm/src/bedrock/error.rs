@@ -76,31 +76,13 @@ fn kind(headers: &HeaderMap) -> &str {
 
 fn by_name(named: &str, message: &str) -> Option<Kind> {
     let named = named.strip_suffix("Exception").unwrap_or(named);
-    let is = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(named));
-    Some(
-        if is(&["Throttling", "ServiceQuotaExceeded", "TooManyRequests"]) {
-            Kind::RateLimited
-        } else if is(&["Validation"]) {
-            let has = |words: &str| message.contains(words);
-            if has("too long") || has("context window") || has("context limit") {
-                Kind::ContextLength
-            } else {
-                Kind::InvalidRequest
-            }
-        } else if is(&["ServiceUnavailable", "ModelNotReady"]) {
-            Kind::Overloaded
-        } else if is(&["ModelTimeout"]) {
-            Kind::Timeout
-        } else if is(&["ResourceNotFound"]) {
-            Kind::NotFound
-        } else if is(&["ModelError", "ModelStreamError", "InternalServer"]) {
-            Kind::Internal
-        } else if is(&REFUSALS) {
-            Kind::Authentication
-        } else {
-            return None;
-        },
-    )
+    let mut kinds = KINDS.iter();
+    let (_, kind) = kinds.find(|(name, _)| name.eq_ignore_ascii_case(named))?;
+    let is_long = TOO_LONG.iter().any(|words| message.contains(words));
+    Some(match kind {
+        Kind::InvalidRequest if is_long => Kind::ContextLength,
+        kind => *kind,
+    })
 }
 
 const fn by_status(status: u16) -> Kind {
@@ -116,18 +98,30 @@ const fn by_status(status: u16) -> Kind {
     }
 }
 
-/// Refusals of the gateway's credential, whatever their status.
-const REFUSALS: [&str; 9] = [
-    "AccessDenied",
-    "ExpiredToken",
-    "IncompleteSignature",
-    "InvalidClientTokenId",
-    "InvalidSignature",
-    "MissingAuthenticationToken",
-    "RequestExpired",
-    "SignatureDoesNotMatch",
-    "UnrecognizedClient",
+/// Errors by their names, without `Exception` at the end. Some are refusals of the gateway's credential, whatever their
+/// status.
+const KINDS: [(&str, Kind); 19] = [
+    ("Throttling", Kind::RateLimited),
+    ("TooManyRequests", Kind::RateLimited),
+    ("ServiceQuotaExceeded", Kind::RateLimited),
+    ("Validation", Kind::InvalidRequest),
+    ("ServiceUnavailable", Kind::Overloaded),
+    ("ModelNotReady", Kind::Overloaded),
+    ("ModelTimeout", Kind::Timeout),
+    ("ModelError", Kind::Internal),
+    ("ModelStreamError", Kind::Internal),
+    ("InternalServer", Kind::Internal),
+    ("ResourceNotFound", Kind::NotFound),
+    ("AccessDenied", Kind::Authentication),
+    ("ExpiredToken", Kind::Authentication),
+    ("IncompleteSignature", Kind::Authentication),
+    ("InvalidClientTokenId", Kind::Authentication),
+    ("InvalidSignature", Kind::Authentication),
+    ("MissingAuthenticationToken", Kind::Authentication),
+    ("SignatureDoesNotMatch", Kind::Authentication),
+    ("UnrecognizedClient", Kind::Authentication),
 ];
+const TOO_LONG: [&str; 3] = ["too long", "context window", "context limit"];
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
 #[cfg(test)]
@@ -151,7 +145,6 @@ mod tests {
     #[test]
     fn an_error_is_known_by_its_name_then_by_its_status() {
         let body = r#"{"message":"no"}"#;
-        let long = r#"{"message":"Input is too long for requested model."}"#;
         for (status, named, body, told_status, kind) in [
             (429, "ThrottlingException", body, 429, "rate_limit_error"),
             (
@@ -172,13 +165,6 @@ mod tests {
                 400,
                 "ValidationException",
                 body,
-                400,
-                "invalid_request_error",
-            ),
-            (
-                400,
-                "ValidationException",
-                long,
                 400,
                 "invalid_request_error",
             ),
@@ -221,6 +207,15 @@ mod tests {
             let expected = (StatusCode::from_u16(told_status).unwrap(), kind.to_owned());
             assert_eq!(told(status, named, body), expected, "{status} {named}");
         }
+    }
+
+    #[test]
+    fn a_conversation_that_is_too_long_is_told_in_words_that_agents_know() {
+        let response = Response::builder().header("x-amzn-errortype", "ValidationException");
+        let (mut head, ()) = response.status(400).body(()).unwrap().into_parts();
+        let said = r#"{"message":"Input is too long for requested model."}"#;
+        let body = unwrap_error(&mut head, said.into());
+        assert!(body.windows(18).any(|it| it == b"prompt is too long"));
     }
 
     #[test]

@@ -30,11 +30,6 @@ impl Frames {
         self.length = None;
         Message::read(self.begun.split_to(length).freeze()).map(Some)
     }
-
-    /// Whether a message has begun and not ended.
-    pub(super) fn in_message(&self) -> bool {
-        !self.begun.is_empty()
-    }
 }
 
 /// A message. Values of headers that are no text are passed over.

@@ -31,9 +31,4 @@ impl EventStream {
             }
         }
     }
-
-    /// Whether it stands in the midst of an event.
-    pub(crate) fn in_event(&self) -> bool {
-        self.frames.in_message()
-    }
 }

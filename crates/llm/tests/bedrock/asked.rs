@@ -47,7 +47,7 @@ async fn a_message_goes_on_as_it_is_but_for_what_the_path_says() {
         sent,
         r#"{"max_tokens":1e1,"messages":[{"role":"user", "content":"\u00e9"}],"anthropic_version":"bedrock-2023-05-31","anthropic_beta":["one","two"]}"#
     );
-    assert_eq!(parts.uri, format!("{PATH}/invoke"));
+    assert_eq!(parts.uri, *format!("{PATH}/invoke"));
     assert_eq!(
         verify(&parts, &sent),
         ["content-type", "host", "x-amz-date"]
@@ -92,7 +92,7 @@ async fn a_temporary_keys_token_is_signed_too() {
     let signed = verify(&parts, &sent);
     assert_eq!(parts.headers["x-amz-security-token"], "token+/=");
     assert!(signed.contains(&"x-amz-security-token".to_owned()));
-    assert_eq!(parts.uri, format!("/proxy{PATH}/invoke"));
+    assert_eq!(parts.uri, *format!("/proxy{PATH}/invoke"));
 }
 
 #[tokio::test]

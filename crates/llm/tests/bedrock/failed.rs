@@ -13,7 +13,7 @@ async fn an_error_is_told_in_the_callers_words() {
             (400, "invalid_request_error"),
             400,
         ),
-        (424, "ModelStreamErrorException", (500, "api_error"), 500),
+        (424, "ModelStreamErrorException", (500, "api_error"), 502),
         (
             503,
             "ServiceUnavailableException",

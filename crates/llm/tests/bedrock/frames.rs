@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 /// What Anthropic would stream.
-pub fn events() -> Vec<Value> {
+pub(crate) fn events() -> Vec<Value> {
     vec![
         json!({ "type": "message_start", "message": {
             "id": "msg_bdrk_1", "type": "message", "role": "assistant", "model": "claude-haiku-4-5", "content": [],
@@ -23,7 +23,7 @@ pub fn events() -> Vec<Value> {
 }
 
 /// The same as events of Anthropic's own.
-pub fn sse(events: &[Value]) -> String {
+pub(crate) fn sse(events: &[Value]) -> String {
     let event = |data: &Value| {
         let kind = data["type"].as_str().unwrap();
         format!("event: {kind}\ndata: {data}\n\n")
@@ -31,11 +31,11 @@ pub fn sse(events: &[Value]) -> String {
     events.iter().map(event).collect()
 }
 
-pub fn chunks(events: &[Value]) -> Vec<u8> {
+pub(crate) fn chunks(events: &[Value]) -> Vec<u8> {
     events.iter().flat_map(chunk).collect()
 }
 
-pub fn exception(name: &str) -> Vec<u8> {
+pub(crate) fn exception(name: &str) -> Vec<u8> {
     let payload = json!({ "message": "not now" });
     frame(
         &[(":message-type", "exception"), (":exception-type", name)],

@@ -17,14 +17,14 @@ use tower::{ServiceBuilder, ServiceExt};
 
 use super::signature::{ID, REGION, SECRET};
 
-pub const MODEL: &str =
+pub(crate) const MODEL: &str =
     "arn:aws:bedrock:eu-west-1:123456789012:inference-profile/eu.anthropic.claude-haiku-4-5-v1:0";
 
 /// What the server was sent.
-pub type Seen = Arc<Mutex<Vec<(Parts, Bytes)>>>;
+pub(crate) type Seen = Arc<Mutex<Vec<(Parts, Bytes)>>>;
 
 /// A server that answers with this, and writes down what it was sent.
-pub async fn server(
+pub(crate) async fn server(
     answer: impl Fn() -> Response<Body> + Clone + Send + Sync + 'static,
 ) -> (String, Seen) {
     let seen = Seen::default();
@@ -41,7 +41,7 @@ pub async fn server(
     (url, seen)
 }
 
-pub fn json_answer(status: u16, named: &str, body: &Value) -> Response<Body> {
+pub(crate) fn json_answer(status: u16, named: &str, body: &Value) -> Response<Body> {
     let mut response = Response::builder()
         .status(status)
         .header("content-type", "application/json")
@@ -53,7 +53,7 @@ pub fn json_answer(status: u16, named: &str, body: &Value) -> Response<Body> {
 }
 
 /// A stream that comes in pieces of this size.
-pub fn stream(frames: &[u8], size: usize) -> Response<Body> {
+pub(crate) fn stream(frames: &[u8], size: usize) -> Response<Body> {
     let pieces = frames.chunks(size).map(Bytes::copy_from_slice);
     let pieces: Vec<_> = pieces.map(Ok::<_, Infallible>).collect();
     Response::builder()
@@ -63,26 +63,26 @@ pub fn stream(frames: &[u8], size: usize) -> Response<Body> {
         .unwrap()
 }
 
-pub fn signed(url: &str) -> Endpoint {
+pub(crate) fn signed(url: &str) -> Endpoint {
     let credentials = AwsCredentials::new(ID, SECRET.into());
     let endpoint = Endpoint::new("aws", url).unwrap().bedrock();
     endpoint.aws_credentials(REGION, &credentials).unwrap()
 }
 
 /// What a caller gets.
-pub struct Told {
-    pub head: http::response::Parts,
-    pub text: String,
-    pub trail: Trail,
+pub(crate) struct Told {
+    pub(crate) head: http::response::Parts,
+    pub(crate) text: String,
+    pub(crate) trail: Trail,
 }
 
 impl Told {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap()
     }
 }
 
-pub async fn send(endpoint: Endpoint, request: Request<Full<Bytes>>) -> Told {
+pub(crate) async fn send(endpoint: Endpoint, request: Request<Full<Bytes>>) -> Told {
     let service = ServiceBuilder::new()
         .layer(RenderLayer::new())
         .layer(PayloadLayer::new())
@@ -99,7 +99,7 @@ pub async fn send(endpoint: Endpoint, request: Request<Full<Bytes>>) -> Told {
     Told { head, text, trail }
 }
 
-pub fn messages(stream: bool) -> Request<Full<Bytes>> {
+pub(crate) fn messages(stream: bool) -> Request<Full<Bytes>> {
     let body = json!({
         "model": "claude", "max_tokens": 9, "stream": stream,
         "messages": [{ "role": "user", "content": "hello" }],
@@ -107,14 +107,14 @@ pub fn messages(stream: bool) -> Request<Full<Bytes>> {
     post("/v1/messages", &body)
 }
 
-pub fn chat(stream: bool) -> Request<Full<Bytes>> {
+pub(crate) fn chat(stream: bool) -> Request<Full<Bytes>> {
     let body = json!({
         "model": "claude", "stream": stream, "messages": [{ "role": "user", "content": "hello" }],
     });
     post("/v1/chat/completions", &body)
 }
 
-pub fn post(path: &str, body: &Value) -> Request<Full<Bytes>> {
+pub(crate) fn post(path: &str, body: &Value) -> Request<Full<Bytes>> {
     Request::post(path)
         .header("content-type", "application/json")
         .body(Full::from(body.to_string()))

@@ -4,12 +4,12 @@ use hmac::{Hmac, KeyInit, Mac};
 use http::request::Parts;
 use sha2::{Digest, Sha256};
 
-pub const ID: &str = "AKIDEXAMPLE";
-pub const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
-pub const REGION: &str = "eu-west-1";
+pub(crate) const ID: &str = "AKIDEXAMPLE";
+pub(crate) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+pub(crate) const REGION: &str = "eu-west-1";
 
 /// The names of the signed headers, if the signature is that of this request.
-pub fn verify(parts: &Parts, body: &[u8]) -> Vec<String> {
+pub(crate) fn verify(parts: &Parts, body: &[u8]) -> Vec<String> {
     let text = |name: &str| parts.headers[name].to_str().unwrap();
     let given = text("authorization");
     let fields = given.strip_prefix("AWS4-HMAC-SHA256 ").unwrap().split(", ");

@@ -77,7 +77,6 @@ fn a_message_is_not_there_before_its_last_byte() {
         let mut frames = Frames::default();
         frames.push(&message[..cut]);
         assert_eq!(frames.next(), Ok(None), "{cut}");
-        assert!(frames.in_message());
     }
 }
 

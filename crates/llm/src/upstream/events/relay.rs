@@ -101,6 +101,7 @@ impl Relay {
         // What lies between `from` and `at` passes, and has not been pushed yet.
         let (mut from, mut at) = (0, 0);
         while wrong.is_none()
+            && !self.done
             && let Some(length) = self.boundary.next(&piece[at..])
         {
             let end = at + length;
@@ -125,6 +126,9 @@ impl Relay {
         }
         self.push(piece.slice(from..at));
         self.push_written();
+        if self.done {
+            return wrong;
+        }
         self.begun.extend_from_slice(&piece[at..]);
         let large = self.begun.len() > MOST_BEGUN;
         wrong.or(large.then_some("event_too_large"))
@@ -147,7 +151,7 @@ impl Relay {
             self.begun = last;
         }
         let finished = self.meter.as_ref().is_some_and(Meter::has_finished);
-        if !finished || self.in_event() || self.told {
+        if !finished || !self.begun.is_empty() || self.told {
             self.push_written();
             return self.cut();
         }
@@ -239,15 +243,6 @@ impl Relay {
                 Err(fault) => Err(self.fail(fault)),
             },
         }
-    }
-
-    /// Whether half an event has come.
-    fn in_event(&self) -> bool {
-        #[cfg(feature = "bedrock")]
-        if self.frames.as_ref().is_some_and(|it| it.in_event()) {
-            return true;
-        }
-        !self.begun.is_empty()
     }
 
     fn fail(&mut self, fault: Fault) -> &'static str {
