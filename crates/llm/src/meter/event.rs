@@ -64,7 +64,7 @@ impl Meter {
         match kind(data) {
             b"content_block_delta" => self.part(data, b"\"delta\"", &DELTAS),
             // A tool's name is output as well.
-            b"content_block_start" => self.chunks += 1,
+            b"content_block_start" => self.count_part(),
             b"message_stop" => {
                 self.finished = true;
                 return Event::Done;
@@ -89,9 +89,13 @@ impl Meter {
             |key: &[u8]| memmem::find(data, key).is_some_and(|at| is_text(&data[at + key.len()..]));
         self.finished |= ends(b"\"finishReason\"") || ends(b"\"blockReason\"");
         match gemini::stream_usage(data, self.told) {
-            Some(usage) => self.tell(usage), // A running total, this chunk included.
+            // A running total, this chunk included.
+            Some(usage) => {
+                self.parts += 1;
+                self.tell(usage);
+            }
             None if memmem::find(data, b"\"functionCall\"").is_some() => {
-                self.chunks += 1;
+                self.count_part();
                 self.text.add(data);
             }
             None => self.part(data, b"\"candidates\"", &[b"\"text\""]),
@@ -118,9 +122,14 @@ impl Meter {
         event
     }
 
+    fn count_part(&mut self) {
+        self.chunks += 1;
+        self.parts += 1;
+    }
+
     /// A part of the answer, whose texts stand in these fields after a first word.
     fn part(&mut self, data: &[u8], after: &[u8], keys: &[&[u8]]) {
-        self.chunks += 1;
+        self.count_part();
         for text in texts(data, after, keys) {
             self.text.add(text);
         }
