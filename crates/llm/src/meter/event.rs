@@ -1,4 +1,7 @@
+use std::borrow::Cow;
+
 use memchr::memmem;
+use serde::Deserialize;
 
 use super::{
     Meter,
@@ -41,7 +44,7 @@ impl Meter {
             && !value(&data[at + USAGE.len()..]).starts_with(b"null")
             && let Some(chunk) = openai::Chunk::read(data)
         {
-            told = chunk.usage();
+            told = chunk.usage(self.told);
             if chunk.is_only_usage() {
                 if let Some(usage) = told {
                     self.tell(usage);
@@ -65,20 +68,18 @@ impl Meter {
 
     /// Anthropic's events.
     fn message(&mut self, data: &[u8]) -> Event {
-        match kind(data) {
-            b"content_block_delta" => self.part(data, b"\"delta\"", &DELTAS),
+        match &*kind(data) {
+            "content_block_delta" => self.part(data, b"\"delta\"", &DELTAS),
             // A tool's name is output as well.
-            b"content_block_start" => self.chunks += 1,
-            b"message_stop" => {
+            "content_block_start" => self.part(data, b"\"content_block\"", &BLOCKS),
+            "message_stop" => {
                 self.finished = true;
                 return Event::Done;
             }
-            b"error" => return Event::Error,
-            b"ping" | b"content_block_stop" => {}
+            "error" => return Event::Error,
+            "ping" | "content_block_stop" => {}
             _ => {
-                if let Some(usage) = anthropic::stream_usage(data, self.told) {
-                    self.tell(usage);
-                }
+                self.heard(anthropic::stream_usage(data, self.told));
             }
         }
         Event::Part
@@ -92,13 +93,14 @@ impl Meter {
         let ends =
             |key: &[u8]| memmem::find(data, key).is_some_and(|at| is_text(&data[at + key.len()..]));
         self.finished |= ends(b"\"finishReason\"") || ends(b"\"blockReason\"");
-        match gemini::stream_usage(data, self.told) {
-            Some(usage) => self.tell(usage), // A running total, this chunk included.
-            None if memmem::find(data, b"\"functionCall\"").is_some() => {
+        // A running total, this chunk included.
+        if !self.heard(gemini::stream_usage(data, self.told)) {
+            if memmem::find(data, b"\"functionCall\"").is_some() {
                 self.chunks += 1;
                 self.text.add(data);
+            } else {
+                self.part(data, b"\"candidates\"", &[b"\"text\""]);
             }
-            None => self.part(data, b"\"candidates\"", &[b"\"text\""]),
         }
         Event::Part
     }
@@ -106,18 +108,20 @@ impl Meter {
     /// The events of OpenAI's responses.
     fn response(&mut self, data: &[u8]) -> Event {
         let kind = kind(data);
-        if kind.ends_with(b".delta") {
+        if kind.ends_with(".delta") {
             self.part(data, b"", &[b"\"delta\""]);
             return Event::Part;
         }
-        let event = match kind {
-            b"response.completed" | b"response.incomplete" => Event::Done,
-            b"response.failed" | b"error" => Event::Error,
+        let event = match &*kind {
+            "response.completed" | "response.incomplete" => Event::Done,
+            "response.failed" | "response.cancelled" | "error" => Event::Error,
+            "response.output_item.added" => {
+                self.part(data, b"\"item\"", &[b"\"name\""]);
+                return Event::Part;
+            }
             _ => return Event::Part,
         };
-        if let Some(usage) = openai::responses::stream_usage(data, self.told) {
-            self.tell(usage);
-        }
+        self.heard(openai::responses::stream_usage(data, self.told));
         self.finished |= event == Event::Done;
         event
     }
@@ -131,16 +135,24 @@ impl Meter {
     }
 }
 
-/// The first `type`, which is the event's own: those of its parts follow it.
-fn kind(data: &[u8]) -> &[u8] {
-    const TYPE: &[u8] = b"\"type\"";
-    let Some(at) = memmem::find(data, TYPE) else {
-        return b"";
-    };
-    let text = value(&data[at + TYPE.len()..]);
-    let text = text.strip_prefix(b"\"").unwrap_or_default();
-    let end = memchr::memchr(b'"', text).unwrap_or(text.len());
-    &text[..end]
+/// An event's own `type`, with which nearly all begin. Servers that sort their fields have those of its parts before it.
+fn kind(data: &[u8]) -> Cow<'_, str> {
+    #[derive(Deserialize)]
+    struct Typed<'a> {
+        #[serde(borrow, default)]
+        r#type: Cow<'a, str>,
+    }
+    let first = data.trim_ascii_start().strip_prefix(b"{");
+    let first = first.map(<[u8]>::trim_ascii_start);
+    if let Some(rest) = first.and_then(|data| data.strip_prefix(b"\"type\""))
+        && let Some(text) = value(rest).strip_prefix(b"\"")
+        && let Some(end) = memchr::memchr2(b'"', b'\\', text)
+        && text[end] == b'"'
+        && let Ok(kind) = std::str::from_utf8(&text[..end])
+    {
+        return Cow::Borrowed(kind);
+    }
+    serde_json::from_slice(data).map_or(Cow::Borrowed(""), |Typed { r#type }| r#type)
 }
 
 /// Whether the first thing in it is an error; some servers put it into a list.
@@ -153,7 +165,8 @@ fn is_error(data: &[u8]) -> bool {
 }
 
 /// The fields that hold what a model has written, the reasoning of compatible servers too.
-const TEXTS: [&[u8]; 6] = [
+const TEXTS: [&[u8]; 7] = [
+    b"\"name\"",
     b"\"content\"",
     b"\"arguments\"",
     b"\"text\"",
@@ -161,6 +174,7 @@ const TEXTS: [&[u8]; 6] = [
     b"\"reasoning_content\"",
     b"\"reasoning\"",
 ];
+const BLOCKS: [&[u8]; 3] = [b"\"text\"", b"\"thinking\"", b"\"name\""];
 const DELTAS: [&[u8]; 3] = [b"\"text\"", b"\"partial_json\"", b"\"thinking\""];
 /// Inside a text it would be escaped.
 const USAGE: &[u8] = b"\"usage\"";
