@@ -20,7 +20,7 @@ pub(crate) use self::ask::Sampling;
 pub(crate) use self::{
     answer::{Answer, Choice, Finish},
     ask::{Ask, Effort, Format, Names, Reasoning, Target, Tool, ToolChoice, Turn},
-    carry::Carried,
+    carry::{Carried, MARK},
     delta::Delta,
     embed::{EmbedAnswer, EmbedAsk},
     fault::{Fault, Kind},
