@@ -7,7 +7,6 @@ mod answer;
 mod ask;
 mod content;
 mod echo;
-mod fault;
 mod format;
 mod include;
 mod input;
@@ -23,7 +22,6 @@ mod tools;
 pub(crate) use self::{
     answer::write_answer,
     ask::{NAMES, read_ask},
-    fault::error_event,
     meter::{Ends, ends, stream_usage, usage},
     stream::StreamWriter,
 };

@@ -18,7 +18,7 @@ use tollgate_core::{
     fact::{Failure, Phase},
 };
 
-pub(super) use self::relay::Relay;
+pub(super) use self::relay::{Output, Relay};
 use super::StreamError;
 
 pin_project! {

@@ -7,17 +7,14 @@ use http::{
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use tollgate_core::{
-    Gather, Rejection, Reply, Trail,
-    fact::{Dispatch, Phase, Usage},
-};
+use tollgate_core::{Gather, Rejection, Reply, Trail, fact::Phase};
 
 use super::{
     Endpoint, HttpClient, UpstreamBody,
     body::Sent,
-    events::{Events, Relay},
+    events::{Events, Output, Relay},
     headers::{self, JSON, is},
-    plain::{Plain, counted, fail, invalid, unauthorized},
+    plain::{Plain, counted, fail, unauthorized},
     plan::{Plan, Way, no_path},
 };
 use crate::{ModelInfo, dialect::Api, meter::Meter};
@@ -37,6 +34,7 @@ pub(super) struct Sending {
     meter: Meter,
     form: Option<Api>,
     way: Way,
+    streams: bool,
     dropped: Option<HeaderValue>,
     max_answer: usize,
 }
@@ -44,14 +42,13 @@ pub(super) struct Sending {
 impl Sending {
     pub(super) fn start(
         endpoint: &Endpoint,
-        info: Option<&ModelInfo>,
+        info: ModelInfo,
+        trail: Trail,
         mut parts: Parts,
         body: Full<Bytes>,
         max_answer: usize,
     ) -> Start {
-        let trail = Trail::of(&mut parts);
-        trail.set(Dispatch::No);
-        let plan = match Plan::new(endpoint, info, &parts, body) {
+        let plan = match Plan::new(endpoint, info.max_output, &parts, body) {
             Ok(plan) => plan,
             Err(rejection) => return Start::Refused(rejection),
         };
@@ -61,17 +58,16 @@ impl Sending {
         let Ok(uri) = plan.uri else {
             return Start::Refused(no_path());
         };
-        headers::forward(&mut parts.headers);
+        headers::forward(&mut parts.headers, endpoint.speaks());
         if matches!(plan.way, Way::Translated(_)) {
             headers::translate(&mut parts.headers, endpoint);
         }
         for (name, value) in endpoint.headers() {
             parts.headers.insert(name, value.clone());
         }
-        let price = info.and_then(|info| info.price.clone());
         let form = plan.form;
-        let meter =
-            Meter::new(trail.clone(), form.unwrap_or(Api::Chat), plan.body.clone()).priced(price);
+        let meter = Meter::new(trail.clone(), form.unwrap_or(Api::Chat), plan.body.clone())
+            .priced(info.price);
         let mut request = Request::new(Sent::new(Full::new(plan.body), trail.clone()));
         *request.method_mut() = parts.method;
         *request.uri_mut() = uri;
@@ -82,6 +78,7 @@ impl Sending {
             meter,
             form,
             way: plan.way,
+            streams: plan.streams,
             dropped: plan.dropped,
             max_answer,
         }))
@@ -98,6 +95,7 @@ impl Sending {
             mut meter,
             form,
             way,
+            streams,
             dropped,
             max_answer,
         } = *self;
@@ -129,20 +127,18 @@ impl Sending {
             head.status,
             StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED
         ) {
-            meter.tell(Usage::default());
+            meter.waive();
             return Err(unauthorized(&trail));
         }
-        if head.status.is_success() && is(&head.headers, "text/event-stream") {
+        if matches!(way, Way::Translated(_)) {
+            headers::translated(&mut head.headers);
+        }
+        let output = (head.status.is_success() && is(&head.headers, "text/event-stream"))
+            .then(|| Output::of(&way))
+            .flatten();
+        if let Some(output) = output {
             head.headers.remove(CONTENT_LENGTH); // Another number of bytes comes out.
-            let relay = match way {
-                Way::Translated(translation) => match translation.stream() {
-                    Some(stream) => Relay::translating(meter, stream),
-                    None => return Err(invalid(&trail)),
-                },
-                Way::Array => Relay::array(meter),
-                Way::Same { hides_usage } => Relay::new(meter, hides_usage),
-                Way::Count(_) => return Err(invalid(&trail)),
-            };
+            let relay = Relay::new(meter, output);
             if relay.writes_array() {
                 head.headers.insert(CONTENT_TYPE, JSON);
             }
@@ -155,7 +151,10 @@ impl Sending {
         let cut = "the provider's answer ended early";
         let answer = match whole(body, max_answer).await {
             Ok(answer) => answer,
-            Err(Unread::Cut) => return Err(fail(&trail, "answer_cut", Phase::Body, cut)),
+            Err(Unread::Cut(read)) => {
+                meter.give(read);
+                return Err(fail(&trail, "answer_cut", Phase::Body, cut));
+            }
             Err(Unread::TooLarge) => {
                 meter.give(max_answer);
                 let message = "the provider's answer is larger than the gateway reads";
@@ -166,11 +165,12 @@ impl Sending {
             trail: &trail,
             form,
             way,
+            streams,
         };
         let body = if head.status.is_success() {
             plain.answer(&mut head, answer, &mut meter)?
         } else {
-            meter.tell(Usage::default()); // An error without output is known to cost nothing.
+            meter.waive(); // An error without output is known to cost nothing.
             plain.error(&mut head, answer)?
         };
         drop(meter);
@@ -182,7 +182,8 @@ impl Sending {
 }
 
 enum Unread {
-    Cut,
+    /// After so many bytes.
+    Cut(usize),
     TooLarge,
 }
 
@@ -190,7 +191,8 @@ enum Unread {
 async fn whole(mut body: Incoming, limit: usize) -> Result<Bytes, Unread> {
     let mut gathered = Gather::expecting(body.size_hint().lower());
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| Unread::Cut)?.into_data() else {
+        let frame = frame.map_err(|_| Unread::Cut(gathered.len()))?;
+        let Ok(data) = frame.into_data() else {
             continue; // trailers
         };
         if data.len() > limit - gathered.len() {

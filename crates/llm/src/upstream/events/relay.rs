@@ -10,6 +10,7 @@ use crate::{
     meter::{Event, Meter},
     sse::{EventBoundary, parse_event},
     translate::{StreamTranslation, read_fault},
+    upstream::plan::Way,
 };
 
 /// Takes pieces of an event stream in and gives whole events out, sans I/O. Where nothing is to be changed, a piece that
@@ -27,7 +28,7 @@ pub(in crate::upstream) struct Relay {
 }
 
 /// What comes out.
-enum Output {
+pub(in crate::upstream) enum Output {
     /// The same, but for an extra chunk that the client did not ask for.
     Same { hides_usage: bool },
     /// The data of the events, as the elements of an array.
@@ -36,23 +37,23 @@ enum Output {
     Other(Box<StreamTranslation>),
 }
 
+impl Output {
+    /// What comes out on this way; nothing if its caller wants no stream.
+    pub(in crate::upstream) fn of(way: &Way) -> Option<Self> {
+        Some(match way {
+            Way::Same { hides_usage } => Self::Same {
+                hides_usage: *hides_usage,
+            },
+            Way::Array => Self::Array { begun: false },
+            Way::Translated(translation) => Self::Other(Box::new(translation.stream()?)),
+            Way::Count(_) => return None,
+        })
+    }
+}
+
 impl Relay {
-    /// Passes events on, without the extra chunk of usage if that is to be hidden.
-    pub(in crate::upstream) fn new(meter: Meter, hides_usage: bool) -> Self {
-        Self::with(meter, Output::Same { hides_usage })
-    }
-
-    /// Makes Gemini's array of its events.
-    pub(in crate::upstream) fn array(meter: Meter) -> Self {
-        Self::with(meter, Output::Array { begun: false })
-    }
-
-    /// Puts events into another dialect.
-    pub(in crate::upstream) fn translating(meter: Meter, stream: StreamTranslation) -> Self {
-        Self::with(meter, Output::Other(Box::new(stream)))
-    }
-
-    fn with(meter: Meter, output: Output) -> Self {
+    /// Passes a stream on.
+    pub(in crate::upstream) fn new(meter: Meter, output: Output) -> Self {
         Self {
             meter: Some(meter),
             output,
@@ -84,6 +85,7 @@ impl Relay {
         // What lies between `from` and `at` passes, and has not been pushed yet.
         let (mut from, mut at) = (0, 0);
         while wrong.is_none()
+            && !self.done
             && let Some(length) = self.boundary.next(&piece[at..])
         {
             let end = at + length;
@@ -108,21 +110,29 @@ impl Relay {
         }
         self.push(piece.slice(from..at));
         self.push_written();
+        if self.done {
+            return wrong;
+        }
         self.begun.extend_from_slice(&piece[at..]);
-        let large = self.begun.len() > MOST_BEGUN;
-        wrong.or(large.then_some("event_too_large"))
+        let is_large = wrong.is_none() && self.begun.len() > MOST_BEGUN;
+        wrong.or_else(|| is_large.then(|| self.break_off("event_too_large", CUT)))
     }
 
     /// The stream ended by itself.
     pub(super) fn finish(&mut self) -> Option<&'static str> {
         // The last event may lack its empty line.
-        let last = self.begun.split();
+        let mut last = self.begun.split();
         let is_whole = parse_event(&last).data.is_some_and(|data| {
             data.trim_ascii() == b"[DONE]" || serde_json::from_slice::<IgnoredAny>(&data).is_ok()
         });
         if is_whole {
             match self.passes(&last) {
-                Ok(true) => self.push(last.freeze()),
+                Ok(true) => {
+                    // What follows, be it an error, is an event of its own.
+                    let ends_line = last.ends_with(b"\n");
+                    last.extend_from_slice(if ends_line { b"\n" } else { b"\n\n" });
+                    self.push(last.freeze());
+                }
                 Ok(false) => {}
                 Err(code) => return Some(code),
             }
@@ -147,17 +157,17 @@ impl Relay {
         self.push_written();
         match ended {
             Ok(true) => None,
-            Ok(false) => Some("stream_cut"),
-            Err(fault) => Some(self.fail(fault)),
+            Ok(false) => Some(self.break_off("stream_cut", CUT)),
+            Err(fault) => Some(self.fail(&fault)),
         }
     }
 
     /// The stream broke off.
-    pub(super) const fn cut(&self) -> Option<&'static str> {
+    pub(super) fn cut(&mut self) -> Option<&'static str> {
         if self.told {
             return Some("upstream_error"); // Some servers send their end mark even then.
         }
-        if self.done { None } else { Some("stream_cut") }
+        (!self.done).then(|| self.break_off("stream_cut", CUT))
     }
 
     /// Writes down what was used.
@@ -179,12 +189,12 @@ impl Relay {
         self.done
     }
 
-    /// Whether the provider has told the client of an error.
+    /// Whether the client has been told of an error, by an event of the stream.
     pub(super) const fn was_told(&self) -> bool {
         self.told
     }
 
-    /// What the provider said of an error that the client has not been told of.
+    /// What is to be said of an error that the client has not been told of.
     pub(super) fn take_message(&mut self) -> Option<String> {
         self.message.take()
     }
@@ -197,15 +207,15 @@ impl Relay {
             return Ok(is_same); // a comment, such as a keep-alive
         };
         let read = meter.read(&data);
-        self.done |= read == Event::Done;
         match &mut self.output {
             Output::Same { hides_usage } => {
+                self.done |= read == Event::Done;
                 self.told |= read == Event::Error;
                 Ok(read != Event::Usage || !*hides_usage)
             }
             Output::Array { .. } if read == Event::Error => {
                 let fault = read_fault(Dialect::Gemini, StatusCode::BAD_GATEWAY, &data);
-                Err(self.fail(fault))
+                Err(self.fail(&fault))
             }
             Output::Array { begun } => {
                 let before: &[u8] = if *begun { b",\r\n" } else { b"[" };
@@ -219,15 +229,23 @@ impl Relay {
                     self.done |= done;
                     Ok(false)
                 }
-                Err(fault) => Err(self.fail(fault)),
+                Err(fault) => Err(self.fail(&fault)),
             },
         }
     }
 
-    fn fail(&mut self, fault: Fault) -> &'static str {
-        self.message = Some(fault.message);
+    fn fail(&mut self, fault: &Fault) -> &'static str {
+        self.break_off("upstream_error", &fault.message)
+    }
+
+    /// Ends the stream with an error, told in its own events where whoever tells it must know what went before.
+    fn break_off(&mut self, code: &'static str, message: &str) -> &'static str {
+        if let Output::Other(stream) = &mut self.output {
+            self.told = stream.fail(message, code, &mut self.written);
+        }
+        self.message = Some(message.to_owned());
         self.push_written();
-        "upstream_error"
+        code
     }
 
     fn push_written(&mut self) {
@@ -244,6 +262,7 @@ impl Relay {
     }
 }
 
+const CUT: &str = "the provider's stream ended early";
 /// A chunk of a stream that holds a large tool call or an image is far smaller.
 const MOST_BEGUN: usize = 8 << 20;
 
@@ -252,7 +271,7 @@ mod tests {
     use bytes::Bytes;
     use tollgate_core::{Trail, fact::Usage};
 
-    use super::Relay;
+    use super::{Output, Relay};
     use crate::{dialect::Api, meter::Meter};
 
     const STREAM: &str = ": hello\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"h\u{e9}\"}}]}\n\n\
@@ -263,15 +282,19 @@ mod tests {
     /// What comes out, what is wrong, and what was used, when the stream comes in these pieces.
     fn relay(pieces: &[&[u8]], hides: bool) -> (Vec<u8>, Option<&'static str>, Option<Usage>) {
         let trail = Trail::new();
-        let mut relay = Relay::new(Meter::new(trail.clone(), Api::Chat, Bytes::new()), hides);
-        let mut out = Vec::new();
+        let output = Output::Same { hides_usage: hides };
+        let mut relay = Relay::new(Meter::new(trail.clone(), Api::Chat, Bytes::new()), output);
+        let mut wrong = None;
         for piece in pieces {
             assert_eq!(relay.read(&Bytes::copy_from_slice(piece)), None);
-            while let Some(events) = relay.next() {
-                out.extend_from_slice(&events);
-            }
         }
-        let wrong = relay.finish();
+        if !relay.is_done() {
+            wrong = relay.finish();
+        }
+        let mut out = Vec::new();
+        while let Some(events) = relay.next() {
+            out.extend_from_slice(&events);
+        }
         relay.settle();
         (out, wrong, trail.get())
     }
@@ -312,7 +335,7 @@ mod tests {
         for cut in 0..stream.len() {
             let (out, wrong, used) = relay(&[&stream[..cut]], false);
 
-            assert!(stream.starts_with(&out));
+            assert!(stream.starts_with(out.trim_ascii_end()), "{cut}");
             assert!(
                 out.is_empty() || ends_an_event(&out),
                 "{cut}: half an event"
@@ -320,7 +343,10 @@ mod tests {
             assert!(used.is_some(), "{cut}");
             // With a reason to finish and no end mark it is complete, as from servers that send none.
             let marked = STREAM.find("[DONE]").unwrap() + "[DONE]".len();
-            let complete = cut >= marked || cut >= finished && ends_an_event(&stream[..cut]);
+            let seen = String::from_utf8_lossy(&stream[..cut]);
+            let last = seen.rsplit("data: ").next().unwrap().trim_end();
+            let whole = serde_json::from_str::<serde_json::Value>(last).is_ok();
+            let complete = cut >= marked || cut >= finished && whole;
             let expected = if complete { None } else { Some("stream_cut") };
             assert_eq!(wrong, expected, "{cut}");
         }
