@@ -33,6 +33,16 @@ impl Meter {
         }
     }
 
+    /// Counts what came of an event before the stream broke off within it: the provider has written it.
+    pub(crate) fn read_half(&mut self, data: &[u8]) {
+        match self.api {
+            Api::Messages => self.part(data, b"", &DELTAS),
+            Api::Generate | Api::StreamGenerate { .. } => self.part(data, b"", &[b"\"text\""]),
+            Api::Responses => self.part(data, b"", &[b"\"delta\""]),
+            _ => self.part(data, b"", &TEXTS),
+        }
+    }
+
     /// OpenAI's chunks of chats and completions.
     fn chunk(&mut self, data: &[u8]) -> Event {
         if data.trim_ascii() == b"[DONE]" {

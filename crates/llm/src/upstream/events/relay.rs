@@ -240,6 +240,9 @@ impl Relay {
 
     /// Ends the stream with an error, told in its own events where whoever tells it must know what went before.
     fn break_off(&mut self, code: &'static str, message: &str) -> &'static str {
+        if let Some(meter) = self.meter.as_mut().filter(|_| !self.begun.is_empty()) {
+            meter.read_half(&self.begun);
+        }
         if let Output::Other(stream) = &mut self.output {
             self.told = stream.fail(message, code, &mut self.written);
         }
