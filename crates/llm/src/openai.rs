@@ -26,5 +26,5 @@ pub(crate) use self::{
 #[cfg(feature = "upstream")]
 pub(crate) use self::{
     error::{read_error, write_fault},
-    usage::{Answer, Chunk, stream_usage, usage},
+    usage::{Answer, Chunk, usage},
 };

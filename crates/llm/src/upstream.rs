@@ -30,6 +30,8 @@ use tower_service::Service;
 
 use crate::{ModelInfo, Prices};
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::events::{Relay, passed, relayed};
 pub use self::{
     body::{StreamError, UpstreamBody},
     endpoint::{Endpoint, EndpointError},
@@ -150,7 +152,7 @@ impl Service<Request<Full<Bytes>>> for Upstream {
         UpstreamFuture(Box::pin(async move {
             let answer = match start {
                 Some((Start::Send(sending), destination)) => sending.run(&destination.client).await,
-                Some((Start::Known(response), _)) => Ok(response),
+                Some((Start::Known(response), _)) => Ok(*response),
                 Some((Start::Refused(rejection), _)) => Err(rejection),
                 None => Err(no_endpoint()),
             };

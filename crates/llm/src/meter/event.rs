@@ -1,11 +1,8 @@
-use std::borrow::Cow;
-
 use memchr::memmem;
-use serde::Deserialize;
 
 use super::{
     Meter,
-    text::{is_text, texts, value},
+    text::{end_of_string, is_text, texts, value},
 };
 use crate::{anthropic, dialect::Api, gemini, openai};
 
@@ -50,10 +47,7 @@ impl Meter {
             return Event::Done;
         }
         let mut told = None;
-        if let Some(at) = memmem::find(data, USAGE)
-            && !value(&data[at + USAGE.len()..]).starts_with(b"null")
-            && let Some(chunk) = openai::Chunk::read(data)
-        {
+        if let Some(chunk) = openai::Chunk::with_usage(data) {
             told = chunk.usage(self.told);
             if chunk.is_only_usage() {
                 if let Some(usage) = told {
@@ -78,16 +72,16 @@ impl Meter {
 
     /// Anthropic's events.
     fn message(&mut self, data: &[u8]) -> Event {
-        match &*kind(data) {
-            "content_block_delta" => self.part(data, b"\"delta\"", &DELTAS),
+        match kind(data) {
+            b"content_block_delta" => self.part(data, b"\"delta\"", &DELTAS),
             // A tool's name is output as well.
-            "content_block_start" => self.part(data, b"\"content_block\"", &BLOCKS),
-            "message_stop" => {
+            b"content_block_start" => self.part(data, b"\"content_block\"", &BLOCKS),
+            b"message_stop" => {
                 self.finished = true;
                 return Event::Done;
             }
-            "error" => return Event::Error,
-            "ping" | "content_block_stop" => {}
+            b"error" => return Event::Error,
+            b"ping" | b"content_block_stop" => {}
             _ => {
                 self.heard(anthropic::stream_usage(data, self.told));
             }
@@ -118,14 +112,14 @@ impl Meter {
     /// The events of OpenAI's responses.
     fn response(&mut self, data: &[u8]) -> Event {
         let kind = kind(data);
-        if kind.ends_with(".delta") {
+        if kind.ends_with(b".delta") {
             self.part(data, b"", &[b"\"delta\""]);
             return Event::Part;
         }
-        let event = match &*kind {
-            "response.completed" | "response.incomplete" => Event::Done,
-            "response.failed" | "response.cancelled" | "error" => Event::Error,
-            "response.output_item.added" => {
+        let event = match kind {
+            b"response.completed" | b"response.incomplete" => Event::Done,
+            b"response.failed" | b"response.cancelled" | b"error" => Event::Error,
+            b"response.output_item.added" => {
                 self.part(data, b"\"item\"", &[b"\"name\""]);
                 return Event::Part;
             }
@@ -145,24 +139,35 @@ impl Meter {
     }
 }
 
-/// An event's own `type`, with which nearly all begin. Servers that sort their fields have those of its parts before it.
-fn kind(data: &[u8]) -> Cow<'_, str> {
-    #[derive(Deserialize)]
-    struct Typed<'a> {
-        #[serde(borrow, default)]
-        r#type: Cow<'a, str>,
+/// The event's own `type`. It mostly stands first; where it follows, those of its parts come before it.
+fn kind(data: &[u8]) -> &[u8] {
+    let Some(at) = own(data, b"type") else {
+        return b"";
+    };
+    let text = value(at).strip_prefix(b"\"").unwrap_or_default();
+    let end = memchr::memchr(b'"', text).unwrap_or(text.len());
+    &text[..end]
+}
+
+/// What follows a key of the object itself, and not of one inside it.
+fn own<'a>(data: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
+    let (mut depth, mut rest) = (0_usize, data);
+    while let Some((&first, after)) = rest.split_first() {
+        rest = after;
+        match first {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.checked_sub(1)?,
+            b'"' => {
+                let (text, after) = rest.split_at(end_of_string(rest));
+                rest = after.get(1..)?;
+                if depth == 1 && text == key && rest.trim_ascii_start().starts_with(b":") {
+                    return Some(rest);
+                }
+            }
+            _ => {}
+        }
     }
-    let first = data.trim_ascii_start().strip_prefix(b"{");
-    let first = first.map(<[u8]>::trim_ascii_start);
-    if let Some(rest) = first.and_then(|data| data.strip_prefix(b"\"type\""))
-        && let Some(text) = value(rest).strip_prefix(b"\"")
-        && let Some(end) = memchr::memchr2(b'"', b'\\', text)
-        && text[end] == b'"'
-        && let Ok(kind) = std::str::from_utf8(&text[..end])
-    {
-        return Cow::Borrowed(kind);
-    }
-    serde_json::from_slice(data).map_or(Cow::Borrowed(""), |Typed { r#type }| r#type)
+    None
 }
 
 /// Whether the first thing in it is an error; some servers put it into a list.
@@ -187,5 +192,32 @@ const TEXTS: [&[u8]; 7] = [
 const BLOCKS: [&[u8]; 3] = [b"\"text\"", b"\"thinking\"", b"\"name\""];
 const DELTAS: [&[u8]; 3] = [b"\"text\"", b"\"partial_json\"", b"\"thinking\""];
 /// Inside a text it would be escaped.
-const USAGE: &[u8] = b"\"usage\"";
 const FINISH: &[u8] = b"\"finish_reason\"";
+
+#[cfg(test)]
+mod tests {
+    use super::kind;
+
+    #[test]
+    fn an_events_kind_is_its_own_wherever_it_stands() {
+        let cases: [(&[u8], &[u8]); 8] = [
+            (br#"{"type":"ping"}"#, b"ping"),
+            (
+                br#" { "type" : "error", "error": { "type": "x" } }"#,
+                b"error",
+            ),
+            (
+                br#"{"response":{"output":[{"type":"message"}]},"type":"response.completed"}"#,
+                b"response.completed",
+            ),
+            (br#"{"a":"\"type\":\"x\"","type":"y"}"#, b"y"),
+            (br#"{"a":"type","type":"y"}"#, b"y"),
+            (br#"{"a":{"type":"x"}}"#, b""),
+            (br#"{"type":7}"#, b""),
+            (br#"}{"type":"x"#, b""),
+        ];
+        for (data, expected) in cases {
+            assert_eq!(kind(data), expected, "{}", String::from_utf8_lossy(data));
+        }
+    }
+}

@@ -19,9 +19,11 @@ mod stream;
 mod tests;
 mod tools;
 
+#[cfg(test)]
+pub(crate) use self::meter::{Ends, ends};
 pub(crate) use self::{
     answer::write_answer,
-    ask::{NAMES, read_ask},
-    meter::{Ends, ends, stream_usage, usage},
+    ask::read_ask,
+    meter::{stream_usage, usage},
     stream::StreamWriter,
 };

@@ -1,4 +1,6 @@
 mod relay;
+#[cfg(feature = "fuzzing")]
+mod whole;
 
 use std::{
     borrow::Cow,
@@ -18,7 +20,10 @@ use tollgate_core::{
     fact::{Failure, Phase},
 };
 
-pub(super) use self::relay::{Output, Relay};
+pub(super) use self::relay::Output;
+pub(crate) use self::relay::Relay;
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::whole::{passed, relayed};
 use super::StreamError;
 
 pin_project! {

@@ -13,6 +13,8 @@ use tollgate_core::{
 };
 
 use super::Endpoint;
+#[cfg(feature = "bedrock")]
+use crate::bedrock;
 use crate::{
     canon::Losses,
     dialect::Api,
@@ -58,20 +60,25 @@ impl Plan {
         let extensions = &parts.extensions;
         let as_it_is = |form: Option<Api>, body| Self {
             form,
-            uri: endpoint.uri(form.unwrap_or(Api::Chat), "", Some(&parts.uri)),
+            uri: endpoint.uri(form.unwrap_or(Api::Chat), "", false, Some(&parts.uri)),
             body,
             way: Way::Same { hides_usage: false },
             streams: false,
             dropped: None,
         };
+        // Bedrock has another path for each model, and for streams.
+        let unknown = |form, body| match endpoint.is_bedrock() {
+            true => Err(no_path()),
+            false => Ok(as_it_is(form, body)),
+        };
         let Some(target) = extensions.get::<Target>() else {
-            return Ok(as_it_is(None, body));
+            return unknown(None, body);
         };
         let (Some(payload), Some(front)) = (extensions.get::<Payload>(), Api::of(parts)) else {
-            return Ok(as_it_is(None, body));
+            return unknown(None, body);
         };
         if matches!(front, Api::Models(_)) {
-            return Ok(as_it_is(Some(front), body));
+            return unknown(Some(front), body);
         }
         let again;
         let (call, peek) = match (extensions.get::<Call>(), extensions.get::<Peek>()) {
@@ -98,9 +105,18 @@ impl Plan {
         };
         if form.is_like(front) {
             let (bytes, hides_usage) = peek.rewrite(model, endpoint.wants_usage());
+            #[cfg(feature = "bedrock")]
+            let bytes = match endpoint.is_bedrock() {
+                true => {
+                    let betas = bedrock::betas(&parts.headers);
+                    bedrock::wrap(&bytes, endpoint.target(model, None).version, &betas)
+                        .ok_or_else(no_path)?
+                }
+                false => bytes,
+            };
             return Ok(Self {
                 form: Some(form),
-                uri: endpoint.uri(form, model, Some(&parts.uri)),
+                uri: endpoint.uri(form, model, call.stream, Some(&parts.uri)),
                 body: bytes,
                 way: match front {
                     Api::StreamGenerate { array: true } => Way::Array,
@@ -117,7 +133,7 @@ impl Plan {
         }
         Ok(Self {
             form: Some(form),
-            uri: endpoint.uri(form, model, None),
+            uri: endpoint.uri(form, model, call.stream, None),
             body: bytes.into(),
             way: Way::Translated(Box::new(translation)),
             streams: call.stream,

@@ -1,6 +1,6 @@
 use serde_json::json;
 use tollgate_core::fact::Cost;
-use tollgate_llm::{Dialect, Price, Rates};
+use tollgate_llm::{Price, Rates};
 
 use super::{
     ask::{FRONTS, Front, What, post},
@@ -55,13 +55,7 @@ async fn cached_input_and_reasoning_cost_what_is_billed() {
                 assert_eq!(usage.cache_read, tokens.cached, "{case}");
                 assert_eq!(usage.cache_write, tokens.cache_write, "{case}");
                 assert!(tokens.reasoning > 0, "{case}");
-                // Anthropic does not say which part it was.
-                let is_told = behind != Dialect::Anthropic;
-                assert_eq!(
-                    usage.reasoning,
-                    if is_told { tokens.reasoning } else { 0 },
-                    "{case}"
-                );
+                assert_eq!(usage.reasoning, tokens.reasoning, "{case}");
                 assert_eq!(
                     answer.cost().unwrap() as u128,
                     billed.nano_dollars,

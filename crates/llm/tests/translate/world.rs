@@ -18,7 +18,6 @@ use tower::{ServiceBuilder, ServiceExt};
 /// A provider that speaks one dialect, and the stack in front of it.
 pub(crate) struct World {
     pub(crate) provider: Simulated,
-    behind: Dialect,
     endpoint: Endpoint,
 }
 
@@ -48,7 +47,6 @@ impl World {
         let endpoint = Endpoint::new("p", &url).unwrap().dialect(behind);
         Self {
             provider,
-            behind,
             endpoint: endpoint.key(KEY.into()).unwrap(),
         }
     }
@@ -126,10 +124,6 @@ impl World {
     /// What the provider says of its last request.
     pub(crate) fn billed(&self) -> Entry {
         self.provider.bill().requests.pop().unwrap()
-    }
-
-    pub(crate) fn behind(&self) -> Dialect {
-        self.behind
     }
 }
 
