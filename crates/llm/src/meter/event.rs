@@ -30,6 +30,16 @@ impl Meter {
         }
     }
 
+    /// Counts what came of an event before the stream broke off within it: the provider has written it.
+    pub(crate) fn read_half(&mut self, data: &[u8]) {
+        match self.api {
+            Api::Messages => self.part(data, b"", &DELTAS),
+            Api::Generate | Api::StreamGenerate { .. } => self.part(data, b"", &[b"\"text\""]),
+            Api::Responses => self.part(data, b"", &[b"\"delta\""]),
+            _ => self.part(data, b"", &TEXTS),
+        }
+    }
+
     /// OpenAI's chunks of chats and completions.
     fn chunk(&mut self, data: &[u8]) -> Event {
         if data.trim_ascii() == b"[DONE]" {
@@ -39,8 +49,10 @@ impl Meter {
         let mut told = None;
         if let Some(chunk) = openai::Chunk::with_usage(data) {
             told = chunk.usage(self.told);
-            if let Some(usage) = told.filter(|_| chunk.is_only_usage()) {
-                self.tell(usage);
+            if chunk.is_only_usage() {
+                if let Some(usage) = told {
+                    self.tell(usage);
+                }
                 return Event::Usage;
             }
         }
@@ -63,7 +75,7 @@ impl Meter {
         match kind(data) {
             b"content_block_delta" => self.part(data, b"\"delta\"", &DELTAS),
             // A tool's name is output as well.
-            b"content_block_start" => self.chunks += 1,
+            b"content_block_start" => self.part(data, b"\"content_block\"", &BLOCKS),
             b"message_stop" => {
                 self.finished = true;
                 return Event::Done;
@@ -71,9 +83,7 @@ impl Meter {
             b"error" => return Event::Error,
             b"ping" | b"content_block_stop" => {}
             _ => {
-                if let Some(usage) = anthropic::stream_usage(data, self.told) {
-                    self.tell(usage);
-                }
+                self.heard(anthropic::stream_usage(data, self.told));
             }
         }
         Event::Part
@@ -87,13 +97,14 @@ impl Meter {
         let ends =
             |key: &[u8]| memmem::find(data, key).is_some_and(|at| is_text(&data[at + key.len()..]));
         self.finished |= ends(b"\"finishReason\"") || ends(b"\"blockReason\"");
-        match gemini::stream_usage(data, self.told) {
-            Some(usage) => self.tell(usage), // A running total, this chunk included.
-            None if memmem::find(data, b"\"functionCall\"").is_some() => {
+        // A running total, this chunk included.
+        if !self.heard(gemini::stream_usage(data, self.told)) {
+            if memmem::find(data, b"\"functionCall\"").is_some() {
                 self.chunks += 1;
                 self.text.add(data);
+            } else {
+                self.part(data, b"\"candidates\"", &[b"\"text\""]);
             }
-            None => self.part(data, b"\"candidates\"", &[b"\"text\""]),
         }
         Event::Part
     }
@@ -107,12 +118,14 @@ impl Meter {
         }
         let event = match kind {
             b"response.completed" | b"response.incomplete" => Event::Done,
-            b"response.failed" | b"error" => Event::Error,
+            b"response.failed" | b"response.cancelled" | b"error" => Event::Error,
+            b"response.output_item.added" => {
+                self.part(data, b"\"item\"", &[b"\"name\""]);
+                return Event::Part;
+            }
             _ => return Event::Part,
         };
-        if let Some(usage) = openai::responses::stream_usage(data, self.told) {
-            self.tell(usage);
-        }
+        self.heard(openai::responses::stream_usage(data, self.told));
         self.finished |= event == Event::Done;
         event
     }
@@ -167,7 +180,8 @@ fn is_error(data: &[u8]) -> bool {
 }
 
 /// The fields that hold what a model has written, the reasoning of compatible servers too.
-const TEXTS: [&[u8]; 6] = [
+const TEXTS: [&[u8]; 7] = [
+    b"\"name\"",
     b"\"content\"",
     b"\"arguments\"",
     b"\"text\"",
@@ -175,6 +189,7 @@ const TEXTS: [&[u8]; 6] = [
     b"\"reasoning_content\"",
     b"\"reasoning\"",
 ];
+const BLOCKS: [&[u8]; 3] = [b"\"text\"", b"\"thinking\"", b"\"name\""];
 const DELTAS: [&[u8]; 3] = [b"\"text\"", b"\"partial_json\"", b"\"thinking\""];
 /// Inside a text it would be escaped.
 const FINISH: &[u8] = b"\"finish_reason\"";

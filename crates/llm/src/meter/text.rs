@@ -1,16 +1,18 @@
 use memchr::{memchr2, memmem};
 
-/// The texts of these fields, after a first word, as they stand in the JSON: the first of each.
+/// The texts of these fields, after a first word, as they stand in the JSON.
 pub(super) fn texts<'a>(
     data: &'a [u8],
     after: &[u8],
     keys: &[&[u8]],
 ) -> impl Iterator<Item = &'a [u8]> {
     let data = memmem::find(data, after).map_or(&b""[..], |start| &data[start..]);
-    keys.iter().filter_map(move |key| {
-        let at = memmem::find(data, key)?;
-        let text = value(&data[at + key.len()..]).strip_prefix(b"\"")?;
-        Some(&text[..end_of_string(text)])
+    keys.iter().flat_map(move |key| {
+        let places = memmem::find_iter(data, key);
+        places.filter_map(move |at| {
+            let text = value(&data[at + key.len()..]).strip_prefix(b"\"")?;
+            Some(&text[..end_of_string(text)])
+        })
     })
 }
 

@@ -19,7 +19,7 @@ impl Answer {
     }
 
     pub(crate) fn usage(&self) -> Option<Usage> {
-        self.usage.as_ref().map(|counts| counts.usage(None))
+        self.usage.as_ref()?.usage(None)
     }
 }
 
@@ -43,9 +43,9 @@ impl Chunk {
         serde_json::from_slice(data).ok()
     }
 
-    /// What it says; on what it does not say, an earlier word stands.
+    /// What is known to be used with it, on top of what was known before.
     pub(crate) fn usage(&self, so_far: Option<Usage>) -> Option<Usage> {
-        self.usage.as_ref().map(|counts| counts.usage(so_far))
+        self.usage.as_ref()?.usage(so_far)
     }
 
     /// Whether it is the extra chunk that only `include_usage` brings.
@@ -62,7 +62,7 @@ pub(crate) fn usage(body: &[u8]) -> Option<Usage> {
 /// What a `usage` says, where something is said; on what it does not say, an earlier one stands.
 pub(crate) fn of(value: &Value, so_far: Option<Usage>) -> Option<Usage> {
     let fields = value.as_object()?;
-    Some(Counts::deserialize(fields).ok()?.usage(so_far))
+    Counts::deserialize(fields).ok()?.usage(so_far).or(so_far)
 }
 
 /// Writes the fields of a `usage`.
@@ -112,8 +112,13 @@ struct OutputDetails {
 }
 
 impl Counts {
-    /// OpenAI's input includes what was cached; ours does not.
-    fn usage(&self, so_far: Option<Usage>) -> Usage {
+    /// OpenAI's input includes what was cached; ours does not. Without a count of the output nothing is said, unless it
+    /// was said before.
+    fn usage(&self, so_far: Option<Usage>) -> Option<Usage> {
+        let details = self.completion_tokens_details.as_ref();
+        let reasoning = details.and_then(|details| details.reasoning_tokens);
+        let output = self.output(reasoning);
+        let output = output.or(so_far.map(|before| before.output))?;
         let so_far = so_far.unwrap_or_default();
         let none = InputDetails::default();
         let details = self.prompt_tokens_details.as_ref().unwrap_or(&none);
@@ -124,21 +129,21 @@ impl Counts {
             Some(prompt) => prompt.saturating_sub(read.saturating_add(write)),
             None => so_far.input,
         };
-        let details = self.completion_tokens_details.as_ref();
-        let reasoning = details.and_then(|details| details.reasoning_tokens);
-        Usage {
+        Some(Usage {
             input,
             cache_read: read,
             cache_write: write,
-            output: self.output(reasoning).unwrap_or(so_far.output),
+            output,
             reasoning: reasoning.unwrap_or(so_far.reasoning),
             ..Usage::default()
-        }
+        })
     }
 
-    /// OpenAI's output includes the reasoning; xAI's does not, which its total shows.
+    /// OpenAI's output includes the reasoning; xAI's does not, which its total shows. Embeddings have the total alone.
     fn output(&self, reasoning: Option<u64>) -> Option<u64> {
-        let output = self.completion_tokens?;
+        let Some(output) = self.completion_tokens else {
+            return self.total_tokens?.checked_sub(self.prompt_tokens?);
+        };
         let with = output.saturating_add(reasoning.unwrap_or_default());
         let prompt = self.prompt_tokens.unwrap_or_default();
         let apart = self.total_tokens == Some(prompt.saturating_add(with));
@@ -211,8 +216,13 @@ mod tests {
     #[test]
     fn nonsense_is_no_refund_and_zero_is_not_missing() {
         for (usage, expected) in [
-            (r#"{"prompt_tokens":-5,"completion_tokens":1.5}"#, Some(0)),
-            (r#"{"prompt_tokens":"9","completion_tokens":null}"#, Some(0)),
+            (r#"{"prompt_tokens":-5,"completion_tokens":1.5}"#, None),
+            (r#"{"prompt_tokens":"9","completion_tokens":null}"#, None),
+            ("{}", None),
+            (r#"{"prompt_tokens":0,"completion_tokens":0}"#, Some(0)),
+            (r#"{"prompt_tokens":7,"total_tokens":7}"#, Some(0)),
+            (r#"{"prompt_tokens":7,"total_tokens":9}"#, Some(2)),
+            (r#"{"prompt_tokens":7,"total_tokens":6}"#, None),
             (
                 r#"{"completion_tokens":18446744073709551615}"#,
                 Some(u64::MAX),

@@ -38,7 +38,7 @@ pub(crate) fn ends(data: &[u8]) -> Ends {
 /// The usage that a plain response tells.
 pub(crate) fn usage(body: &[u8]) -> Option<Usage> {
     let response: Response = serde_json::from_slice(body).ok()?;
-    Some(counted(response.usage?.as_object()?))
+    counted(response.usage?.as_object()?)
 }
 
 /// The usage as an event tells it, or as it was known; only events that end a stream have it.
@@ -61,24 +61,25 @@ fn named(kind: &[u8]) -> Ends {
 
 fn last(data: &[u8]) -> Option<Usage> {
     let last: Last = serde_json::from_slice(data).ok()?;
-    Some(counted(last.response.usage?.as_object()?))
+    counted(last.response.usage?.as_object()?)
 }
 
-/// What is no count (negative, a fraction, text) is taken for zero, never for a refund. OpenAI's input includes what was
-/// cached; ours does not.
-fn counted(usage: &Map<String, Value>) -> Usage {
+/// What is no count (negative, a fraction, text) is never a refund, and without a count of the output nothing is said.
+/// OpenAI's input includes what was cached; ours does not.
+fn counted(usage: &Map<String, Value>) -> Option<Usage> {
+    let output = usage.get("output_tokens").and_then(Value::as_u64)?;
     let count = |value: Option<&Value>| value.and_then(Value::as_u64).unwrap_or_default();
     let part = |of: &str, name: &str| count(usage.get(of).and_then(|part| part.get(name)));
     let read = part("input_tokens_details", "cached_tokens");
     let write = part("input_tokens_details", "cache_write_tokens");
-    Usage {
+    Some(Usage {
         input: count(usage.get("input_tokens")).saturating_sub(read.saturating_add(write)),
         cache_read: read,
         cache_write: write,
-        output: count(usage.get("output_tokens")),
+        output,
         reasoning: part("output_tokens_details", "reasoning_tokens"),
         ..Usage::default()
-    }
+    })
 }
 
 #[derive(Deserialize)]
