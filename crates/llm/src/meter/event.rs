@@ -22,6 +22,7 @@ pub(crate) enum Event {
 impl Meter {
     /// Reads an event by its data. Most are passed after a few searches, without being parsed.
     pub(crate) fn read(&mut self, data: &[u8]) -> Event {
+        self.streams = true;
         match self.api {
             Api::Messages => self.message(data),
             Api::Generate | Api::StreamGenerate { .. } => self.content(data),
