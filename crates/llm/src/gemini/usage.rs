@@ -1,4 +1,6 @@
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 use serde::{
     Deserialize, Deserializer,
     de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
@@ -15,12 +17,12 @@ pub(crate) fn usage(body: &[u8]) -> Option<Usage> {
 /// What a stream has used after this event. Google repeats the running total in each event, so this is made of a few
 /// searches, and parses only where the model could have written the same words.
 pub(crate) fn stream_usage(data: &[u8], so_far: Option<Usage>) -> Option<Usage> {
-    let Some(at) = memmem::find(data, KEY) else {
+    let Some(at) = WORDS.key.find(data) else {
         return so_far;
     };
     let rest = &data[at + KEY.len()..];
     // The arguments of calls are the only fields that the model names.
-    let counts = if memmem::find(data, CALL).is_some() || memmem::find(rest, KEY).is_some() {
+    let counts = if WORDS.call.find(data).is_some() || WORDS.key.find(rest).is_some() {
         let told: Option<Told<'_>> = serde_json::from_slice(data).ok();
         told.and_then(|told| Counts::parse(told.usage_metadata?))
     } else {
@@ -53,16 +55,17 @@ impl Counts {
     }
 
     fn search(rest: &[u8]) -> Self {
-        let count = |key: &[u8]| {
-            let at = memmem::find(rest, key)?;
-            digits(&rest[at + key.len()..])
+        let [prompt, tools, cached, candidates, thoughts] = &WORDS.counts;
+        let count = |word: &Finder<'_>| {
+            let at = word.find(rest);
+            Count(at.and_then(|at| digits(&rest[at + word.needle().len()..])))
         };
         Self {
-            prompt_token_count: Count(count(b"\"promptTokenCount\"")),
-            tool_use_prompt_token_count: Count(count(b"\"toolUsePromptTokenCount\"")),
-            cached_content_token_count: Count(count(b"\"cachedContentTokenCount\"")),
-            candidates_token_count: Count(count(b"\"candidatesTokenCount\"")),
-            thoughts_token_count: Count(count(b"\"thoughtsTokenCount\"")),
+            prompt_token_count: count(prompt),
+            tool_use_prompt_token_count: count(tools),
+            cached_content_token_count: count(cached),
+            candidates_token_count: count(candidates),
+            thoughts_token_count: count(thoughts),
         }
     }
 
@@ -169,8 +172,27 @@ impl<'de> Visitor<'de> for CountVisitor {
     }
 }
 
-const KEY: &[u8] = b"\"usageMetadata\"";
-const CALL: &[u8] = b"\"functionCall\"";
+/// What events are searched for. How to search is worked out once: that takes longer than to search an event.
+struct Words {
+    key: Finder<'static>,
+    call: Finder<'static>,
+    counts: [Finder<'static>; 5],
+}
+
+static WORDS: LazyLock<Words> = LazyLock::new(|| Words {
+    key: Finder::new(KEY),
+    call: Finder::new("\"functionCall\""),
+    counts: [
+        "\"promptTokenCount\"",
+        "\"toolUsePromptTokenCount\"",
+        "\"cachedContentTokenCount\"",
+        "\"candidatesTokenCount\"",
+        "\"thoughtsTokenCount\"",
+    ]
+    .map(|word| Finder::new(word)),
+});
+
+const KEY: &str = "\"usageMetadata\"";
 
 #[cfg(test)]
 mod tests {

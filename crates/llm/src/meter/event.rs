@@ -1,8 +1,11 @@
-use memchr::memmem;
+use std::slice;
+
+use memchr::memmem::Finder;
 
 use super::{
     Meter,
-    text::{is_text, texts, value},
+    text::{behind, is_text, texts, value},
+    words::WORDS,
 };
 use crate::{anthropic, dialect::Api, gemini, openai};
 
@@ -37,8 +40,8 @@ impl Meter {
             return Event::Done;
         }
         let mut told = None;
-        if let Some(at) = memmem::find(data, USAGE)
-            && !value(&data[at + USAGE.len()..]).starts_with(b"null")
+        if let Some(usage) = behind(data, &WORDS.usage)
+            && !value(usage).starts_with(b"null")
             && let Some(chunk) = openai::Chunk::read(data)
         {
             told = chunk.usage();
@@ -52,10 +55,8 @@ impl Meter {
         if is_error(data) {
             return Event::Error;
         }
-        if let Some(at) = memmem::find(data, FINISH) {
-            self.finished |= is_text(&data[at + FINISH.len()..]);
-        }
-        self.part(data, b"\"choices\"", &TEXTS);
+        self.finished |= behind(data, &WORDS.finish).is_some_and(is_text);
+        self.part(data, &WORDS.choices, &WORDS.texts);
         // Said beside a part, it includes the part.
         if let Some(usage) = told {
             self.tell(usage);
@@ -66,7 +67,7 @@ impl Meter {
     /// Anthropic's events.
     fn message(&mut self, data: &[u8]) -> Event {
         match kind(data) {
-            b"content_block_delta" => self.part(data, b"\"delta\"", &DELTAS),
+            b"content_block_delta" => self.part(data, &WORDS.delta, &WORDS.deltas),
             // A tool's name is output as well.
             b"content_block_start" => self.chunks += 1,
             b"message_stop" => {
@@ -89,16 +90,15 @@ impl Meter {
         if is_error(data) {
             return Event::Error;
         }
-        let ends =
-            |key: &[u8]| memmem::find(data, key).is_some_and(|at| is_text(&data[at + key.len()..]));
-        self.finished |= ends(b"\"finishReason\"") || ends(b"\"blockReason\"");
+        let ends = |word| behind(data, word).is_some_and(is_text);
+        self.finished |= ends(&WORDS.finish_reason) || ends(&WORDS.block_reason);
         match gemini::stream_usage(data, self.told) {
             Some(usage) => self.tell(usage), // A running total, this chunk included.
-            None if memmem::find(data, b"\"functionCall\"").is_some() => {
+            None if WORDS.call.find(data).is_some() => {
                 self.chunks += 1;
                 self.text.add(data);
             }
-            None => self.part(data, b"\"candidates\"", &[b"\"text\""]),
+            None => self.part(data, &WORDS.candidates, slice::from_ref(&WORDS.text)),
         }
         Event::Part
     }
@@ -107,7 +107,7 @@ impl Meter {
     fn response(&mut self, data: &[u8]) -> Event {
         let kind = kind(data);
         if kind.ends_with(b".delta") {
-            self.part(data, b"", &[b"\"delta\""]);
+            self.part(data, &WORDS.kind, slice::from_ref(&WORDS.delta));
             return Event::Part;
         }
         let event = match kind {
@@ -123,7 +123,7 @@ impl Meter {
     }
 
     /// A part of the answer, whose texts stand in these fields after a first word.
-    fn part(&mut self, data: &[u8], after: &[u8], keys: &[&[u8]]) {
+    fn part(&mut self, data: &[u8], after: &Finder<'_>, keys: &[Finder<'_>]) {
         self.chunks += 1;
         for text in texts(data, after, keys) {
             self.text.add(text);
@@ -133,11 +133,10 @@ impl Meter {
 
 /// The first `type`, which is the event's own: those of its parts follow it.
 fn kind(data: &[u8]) -> &[u8] {
-    const TYPE: &[u8] = b"\"type\"";
-    let Some(at) = memmem::find(data, TYPE) else {
+    let Some(kind) = behind(data, &WORDS.kind) else {
         return b"";
     };
-    let text = value(&data[at + TYPE.len()..]);
+    let text = value(kind);
     let text = text.strip_prefix(b"\"").unwrap_or_default();
     let end = memchr::memchr(b'"', text).unwrap_or(text.len());
     &text[..end]
@@ -151,17 +150,3 @@ fn is_error(data: &[u8]) -> bool {
     data.strip_prefix(b"\"error\"")
         .is_some_and(|rest| !value(rest).starts_with(b"null"))
 }
-
-/// The fields that hold what a model has written, the reasoning of compatible servers too.
-const TEXTS: [&[u8]; 6] = [
-    b"\"content\"",
-    b"\"arguments\"",
-    b"\"text\"",
-    b"\"refusal\"",
-    b"\"reasoning_content\"",
-    b"\"reasoning\"",
-];
-const DELTAS: [&[u8]; 3] = [b"\"text\"", b"\"partial_json\"", b"\"thinking\""];
-/// Inside a text it would be escaped.
-const USAGE: &[u8] = b"\"usage\"";
-const FINISH: &[u8] = b"\"finish_reason\"";

@@ -1,17 +1,22 @@
-use memchr::{memchr2, memmem};
+use memchr::{memchr2, memmem::Finder};
 
 /// The texts of these fields, after a first word, as they stand in the JSON: the first of each.
 pub(super) fn texts<'a>(
     data: &'a [u8],
-    after: &[u8],
-    keys: &[&[u8]],
+    after: &Finder<'_>,
+    keys: &[Finder<'_>],
 ) -> impl Iterator<Item = &'a [u8]> {
-    let data = memmem::find(data, after).map_or(&b""[..], |start| &data[start..]);
+    let data = after.find(data).map_or(&b""[..], |start| &data[start..]);
     keys.iter().filter_map(move |key| {
-        let at = memmem::find(data, key)?;
-        let text = value(&data[at + key.len()..]).strip_prefix(b"\"")?;
+        let text = value(behind(data, key)?).strip_prefix(b"\"")?;
         Some(&text[..end_of_string(text)])
     })
+}
+
+/// What follows the first of these words.
+pub(super) fn behind<'a>(data: &'a [u8], word: &Finder<'_>) -> Option<&'a [u8]> {
+    let at = word.find(data)?;
+    Some(&data[at + word.needle().len()..])
 }
 
 /// A string, and not the empty one that some servers write for `null`.
