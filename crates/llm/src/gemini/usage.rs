@@ -189,7 +189,7 @@ static WORDS: LazyLock<Words> = LazyLock::new(|| Words {
         "\"candidatesTokenCount\"",
         "\"thoughtsTokenCount\"",
     ]
-    .map(|word| Finder::new(word)),
+    .map(Finder::new),
 });
 
 const KEY: &str = "\"usageMetadata\"";
