@@ -1,6 +1,7 @@
 mod estimate;
 mod event;
 mod text;
+mod words;
 
 use bytes::Bytes;
 use tollgate_core::{
