@@ -36,7 +36,8 @@ async fn without_a_configuration_a_fresh_key_is_made_each_time() {
 #[tokio::test]
 async fn an_operator_sees_health_and_metrics_on_a_port_of_their_own() {
     let gateway = Gateway::start(None).await;
-    let asked = json!({ "model": "sim-small", "messages": [] });
+    let asked =
+        json!({ "model": "sim-small", "messages": [{ "role": "user", "content": "hello" }] });
     gateway.chat(&gateway.key(), asked).await;
 
     for path in ["/healthz", "/readyz", "/metrics"] {

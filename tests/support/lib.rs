@@ -1,15 +1,19 @@
-//! Starts and stops the programs that the tests drive: the gateway, a scripted upstream, a Python script.
+//! Starts and stops the programs that the tests drive: the gateway, a scripted upstream, a script of an SDK's.
 
 mod answer;
 mod gateway;
+mod node;
 mod program;
+mod provider;
 mod python;
 mod upstream;
 
 pub use self::{
     answer::{Answer, Events},
     gateway::Gateway,
+    node::node,
     program::{Ran, run},
+    provider::Provider,
     python::{python, run_script},
     upstream::{Behaviour, Upstream},
 };

@@ -20,10 +20,26 @@ pub fn python(test: &str) -> Option<PathBuf> {
     if python.exists() {
         return Some(python);
     }
-    let message = format!(
-        "left out: {test} (no {}; `./tests/run` makes it)",
-        python.display()
-    );
+    left_out(test, &python.display().to_string())
+}
+
+/// Runs a script of this folder.
+///
+/// # Panics
+///
+/// When it does not start.
+pub fn run_script(program: &Path, script: &str, variables: &[(&str, &str)]) -> Ran {
+    let output = Command::new(program)
+        .arg(folder().join(script))
+        .env_clear()
+        .envs(variables.iter().copied())
+        .output();
+    output.expect("the program starts").into()
+}
+
+/// Says that a test is left out for want of something, or fails where nothing may be left out.
+pub(crate) fn left_out(test: &str, missing: &str) -> Option<PathBuf> {
+    let message = format!("left out: {test} (no {missing}; `./tests/run` makes it)");
     assert_ne!(
         env::var("TOLLGATE_TESTS_STRICT").as_deref(),
         Ok("1"),
@@ -34,20 +50,6 @@ pub fn python(test: &str) -> Option<PathBuf> {
     None
 }
 
-/// Runs a script of this folder.
-///
-/// # Panics
-///
-/// When it does not start.
-pub fn run_script(python: &Path, script: &str, variables: &[(&str, &str)]) -> Ran {
-    let output = Command::new(python)
-        .arg(folder().join(script))
-        .env_clear()
-        .envs(variables.iter().copied())
-        .output();
-    output.expect("Python starts").into()
-}
-
-fn folder() -> &'static Path {
+pub(crate) fn folder() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

@@ -40,7 +40,7 @@ impl Gate for AuditLayer {
     fn admit(&self, mut parts: request::Parts) -> Admission<Self::Observer, Self::Later> {
         Admission::Now(self.log.reserve().map(|slot| {
             let observer = slot.map(|slot| AuditObserver {
-                draft: Draft::new(&mut parts),
+                draft: Box::new(Draft::new(&mut parts)),
                 slot,
             });
             (parts, observer)
@@ -50,7 +50,8 @@ impl Gate for AuditLayer {
 
 /// The observer of an [`AuditLayer`].
 pub struct AuditObserver {
-    draft: Draft,
+    // Boxed: it is large, and rides in an answer that is moved through the layers around it.
+    draft: Box<Draft>,
     slot: Slot,
 }
 
@@ -67,7 +68,7 @@ impl Observer for AuditObserver {
 
     fn ended(mut self, outcome: Outcome) {
         self.draft.ended(outcome);
-        self.slot.fill(self.draft);
+        self.slot.fill(*self.draft);
     }
 }
 

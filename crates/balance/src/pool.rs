@@ -1,6 +1,11 @@
-use std::sync::Arc;
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use tollgate_core::fact::Target;
+
+use crate::status::{Status, Statuses};
 
 /// The targets that can serve a request, and how to choose among them. Clones share the targets.
 ///
@@ -12,17 +17,26 @@ use tollgate_core::fact::Target;
 ///     .strategy(Strategy::LeastBusy);
 /// # let _ = pool;
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Pool {
-    targets: Arc<[Target]>,
+    members: Arc<Members>,
     strategy: Strategy,
+}
+
+struct Members {
+    targets: Box<[Target]>,
+    /// What the layer that asked first knows of them: a look-up for each request less.
+    known: OnceLock<(Arc<Statuses>, Arc<[Arc<Status>]>)>,
 }
 
 impl Pool {
     /// A pool of these, by weight. Of more than 64, only the first 64 are used.
     pub fn new(targets: impl IntoIterator<Item = Target>) -> Self {
         Self {
-            targets: targets.into_iter().take(MOST_TARGETS).collect(),
+            members: Arc::new(Members {
+                targets: targets.into_iter().take(MOST_TARGETS).collect(),
+                known: OnceLock::new(),
+            }),
             strategy: Strategy::Weighted,
         }
     }
@@ -37,7 +51,21 @@ impl Pool {
     /// The targets.
     #[must_use]
     pub fn targets(&self) -> &[Target] {
-        &self.targets
+        &self.members.targets
+    }
+
+    /// What is known of the targets, in their order.
+    pub(crate) fn statuses(&self, all: &Arc<Statuses>) -> Arc<[Arc<Status>]> {
+        let look_up = || self.targets().iter().map(|it| all.of(&it.name)).collect();
+        let (of, statuses) = self
+            .members
+            .known
+            .get_or_init(|| (Arc::clone(all), look_up()));
+        if Arc::ptr_eq(of, all) {
+            Arc::clone(statuses)
+        } else {
+            look_up()
+        }
     }
 
     /// Chooses one of those that are `usable`, given how busy each is and a random number.
@@ -47,10 +75,10 @@ impl Pool {
         busy: impl Fn(usize) -> usize,
         random: u64,
     ) -> Option<usize> {
-        let all = || (0..self.targets.len()).filter(|&index| usable(index));
+        let all = || (0..self.targets().len()).filter(|&index| usable(index));
         // Those without weight are for emergencies only.
-        let emergency = !all().any(|index| self.targets[index].weight > 0);
-        let weight = |index: usize| match self.targets[index].weight {
+        let emergency = !all().any(|index| self.targets()[index].weight > 0);
+        let weight = |index: usize| match self.targets()[index].weight {
             0 if emergency => 1,
             weight => u64::from(weight),
         };
@@ -72,6 +100,15 @@ impl Pool {
                 )
             }
         }
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("targets", &self.targets())
+            .field("strategy", &self.strategy)
+            .finish()
     }
 }
 

@@ -61,10 +61,12 @@ where
         let (state, spare) = match attempts.next(now, &mut parts.extensions) {
             Some(trying) => {
                 // Only who can be tried again is copied, and the service that was polled ready is called as it is.
-                let spare = attempts.has_more().then(|| Spare {
-                    service: self.inner.clone(),
-                    parts: parts.clone(),
-                    body: body.clone(),
+                let spare = attempts.has_more().then(|| {
+                    Box::new(Spare {
+                        service: self.inner.clone(),
+                        parts: parts.clone(),
+                        body: body.clone(),
+                    })
                 });
                 let request = Request::from_parts(parts, body);
                 let (inner, on_end) = trying.watch(|| self.inner.call(request));
@@ -118,8 +120,9 @@ pin_project! {
         #[pin]
         state: State<S::Future>,
         attempts: Attempts,
-        spare: Option<Spare<S, B>>,
-        kept: Option<Kept<S::Response>>,
+        // Both boxed: they are large, and a future is moved through the layers around it.
+        spare: Option<Box<Spare<S, B>>>,
+        kept: Option<Box<Kept<S::Response>>>,
         wire: Wire,
     }
 }
@@ -181,7 +184,7 @@ where
                                 continue;
                             }
                             return Poll::Ready(match this.kept.take() {
-                                Some(kept) => Ok(this.attempts.give(kept, *this.wire)),
+                                Some(kept) => Ok(this.attempts.give(*kept, *this.wire)),
                                 None => Err(error),
                             });
                         }
@@ -195,7 +198,7 @@ where
                         verdict,
                     };
                     if let Some(kept) = this.kept.take() {
-                        let (better, worse) = answer.or(kept);
+                        let (better, worse) = answer.or(*kept);
                         worse.trying.superseded();
                         answer = better;
                     }
@@ -207,14 +210,14 @@ where
                     if !again || this.spare.is_none() {
                         return Poll::Ready(Ok(this.attempts.give(answer, *this.wire)));
                     }
-                    *this.kept = Some(answer);
+                    *this.kept = Some(Box::new(answer));
                     this.state.set(State::Readying);
                 }
                 StateProj::Readying => {
                     let spare = this.spare.as_mut().expect("who tries again has a spare");
                     if let Err(error) = ready!(spare.service.poll_ready(cx)) {
                         return Poll::Ready(match this.kept.take() {
-                            Some(kept) => Ok(this.attempts.give(kept, *this.wire)),
+                            Some(kept) => Ok(this.attempts.give(*kept, *this.wire)),
                             None => Err(error),
                         });
                     }
@@ -222,7 +225,7 @@ where
                     let now = Instant::now();
                     let Some(trying) = this.attempts.next(now, &mut parts.extensions) else {
                         if let Some(kept) = this.kept.take() {
-                            return Poll::Ready(Ok(this.attempts.give(kept, *this.wire)));
+                            return Poll::Ready(Ok(this.attempts.give(*kept, *this.wire)));
                         }
                         let rejection = Some(this.attempts.unavailable(now));
                         this.state.set(State::Refused { rejection });

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, header::AGE};
 use tokio::time::Instant;
 use tollgate_core::{Reply, fact::CacheStatus};
 
-use crate::{STATUS, key::Key};
+use crate::{ROOM, STATUS, key::Key, storable::kept};
 
 /// A complete answer of `200`, kept. Clones share it.
 #[derive(Clone)]
@@ -29,33 +29,6 @@ pub(crate) struct Freshness {
 }
 
 impl Answer {
-    pub(crate) fn new<'a>(
-        headers: &HeaderMap,
-        body: impl Iterator<Item = &'a [u8]> + Clone,
-        fresh: Freshness,
-        stored: Instant,
-    ) -> Self {
-        let head: usize = headers.values().map(HeaderValue::len).sum();
-        let length: usize = body.clone().map(<[u8]>::len).sum();
-        let mut bytes = Vec::with_capacity(head + length);
-        let place = |(name, value): (&HeaderName, &HeaderValue)| {
-            let start = bytes.len();
-            bytes.extend_from_slice(value.as_bytes());
-            (name.clone(), start..bytes.len())
-        };
-        let headers = headers.iter().map(place).collect();
-        for piece in body {
-            bytes.extend_from_slice(piece);
-        }
-        Self(Arc::new(Kept {
-            headers,
-            bytes: Bytes::from(bytes),
-            body: head,
-            fresh,
-            stored,
-        }))
-    }
-
     /// Its age if it may be used, by its own time and by what the caller accepts.
     pub(crate) fn age(&self, now: Instant, max_age: Option<Duration>) -> Option<Duration> {
         let resident = now.saturating_duration_since(self.0.stored);
@@ -68,7 +41,7 @@ impl Answer {
         let kept = &*self.0;
         let mut response = Response::new(Reply::full(kept.bytes.slice(kept.body..)));
         let headers = response.headers_mut();
-        headers.reserve(kept.headers.len() + 2);
+        headers.reserve(kept.headers.len() + ROOM);
         for (name, place) in &kept.headers {
             // It was a value when it was kept, so it still is.
             if let Ok(value) = HeaderValue::from_maybe_shared(kept.bytes.slice(place.clone())) {
@@ -84,6 +57,53 @@ impl Answer {
     pub(crate) fn weight(&self) -> u32 {
         let bytes = Key::LENGTH + self.0.bytes.len() + self.0.headers.len() * FIELD + ENTRY;
         u32::try_from(bytes).unwrap_or(u32::MAX)
+    }
+}
+
+/// An answer that is still coming: what is kept of its head, and the body so far.
+pub(crate) struct Draft {
+    headers: Box<[(HeaderName, Range<usize>)]>,
+    bytes: Vec<u8>,
+    body: usize,
+}
+
+impl Draft {
+    /// An answer with this head, and room for a body of this length.
+    pub(crate) fn new(headers: &HeaderMap, length: usize) -> Self {
+        let most: usize = headers.values().map(HeaderValue::len).sum();
+        let mut bytes = Vec::with_capacity(most + length);
+        let place = |(name, value): (&HeaderName, &HeaderValue)| {
+            let start = bytes.len();
+            bytes.extend_from_slice(value.as_bytes());
+            (name.clone(), start..bytes.len())
+        };
+        let headers = kept(headers).map(place).collect();
+        Self {
+            headers,
+            body: bytes.len(),
+            bytes,
+        }
+    }
+
+    /// Goes on with the body.
+    pub(crate) fn push(&mut self, data: &[u8]) {
+        self.bytes.extend_from_slice(data);
+    }
+
+    /// How long the body is so far.
+    pub(crate) const fn length(&self) -> usize {
+        self.bytes.len() - self.body
+    }
+
+    pub(crate) fn finish(mut self, fresh: Freshness, stored: Instant) -> Answer {
+        self.bytes.shrink_to_fit();
+        Answer(Arc::new(Kept {
+            headers: self.headers,
+            bytes: Bytes::from(self.bytes),
+            body: self.body,
+            fresh,
+            stored,
+        }))
     }
 }
 

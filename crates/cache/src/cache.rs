@@ -2,9 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::{
     HeaderMap, HeaderName, Method, StatusCode,
-    header::{
-        self, ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CONTENT_ENCODING, CONTENT_TYPE, ORIGIN,
-    },
+    header::{ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CONTENT_ENCODING, CONTENT_TYPE, ORIGIN},
     request::Parts,
 };
 use tokio::time::Instant;
@@ -113,21 +111,24 @@ impl<K, P> Cache<K, P> {
 
 /// Whether the answer depends on more than what is asked for: a part of it, a condition, a protocol with trailers.
 fn is_special(headers: &HeaderMap) -> bool {
-    const NAMES: [HeaderName; 7] = [
-        header::RANGE,
-        header::IF_MATCH,
-        header::IF_NONE_MATCH,
-        header::IF_MODIFIED_SINCE,
-        header::IF_UNMODIFIED_SINCE,
-        header::IF_RANGE,
-        header::UPGRADE,
-    ];
     const GRPC: &[u8] = b"application/grpc";
     let grpc = headers.get(CONTENT_TYPE).is_some_and(|value| {
         let value = value.as_bytes();
         value.len() >= GRPC.len() && value[..GRPC.len()].eq_ignore_ascii_case(GRPC)
     });
-    grpc || NAMES.iter().any(|name| headers.contains_key(name))
+    let special = |name: &HeaderName| {
+        matches!(
+            name.as_str(),
+            "range"
+                | "if-match"
+                | "if-none-match"
+                | "if-modified-since"
+                | "if-unmodified-since"
+                | "if-range"
+                | "upgrade"
+        )
+    };
+    grpc || headers.keys().any(special)
 }
 
 fn not_cached(status: CacheStatus) -> Rejection {

@@ -23,3 +23,6 @@ pub use self::{
 
 /// Says in each answer what the cache did: `hit`, `miss` or `bypass`.
 const STATUS: http::HeaderName = http::HeaderName::from_static("x-tollgate-cache");
+
+/// For that field, and those that layers further out add: a map of headers that grows in steps moves all it has.
+const ROOM: usize = 16;

@@ -15,12 +15,14 @@ pin_project! {
     pub struct Recorded<B> {
         #[pin]
         inner: B,
-        recording: Option<Recording>,
+        // Boxed: it is large, and a body is moved through the layers around it.
+        recording: Option<Box<Recording>>,
     }
 }
 
 impl<B: Body> Recorded<B> {
     pub(crate) fn new(inner: B, recording: Option<Recording>) -> Self {
+        let recording = recording.map(Box::new);
         let mut this = Self { inner, recording };
         // Nobody polls a body that is empty at birth.
         if this.inner.is_end_stream()

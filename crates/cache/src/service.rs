@@ -15,7 +15,7 @@ use tollgate_core::{Rejection, Reply, Wire, fact::CacheStatus};
 use tower_service::Service;
 
 use crate::{
-    Recorded, STATUS, Tenant,
+    ROOM, Recorded, STATUS, Tenant,
     answer::Answer,
     cache::{Cache, Lookup},
     slot::Slot,
@@ -130,6 +130,7 @@ where
                     None => (CacheStatus::Bypass, response.map(Recorded::not)),
                 };
                 let status = HeaderValue::from_static(status.as_str());
+                response.headers_mut().reserve(ROOM);
                 response.headers_mut().insert(STATUS, status);
                 response.map(Reply::inner)
             }

@@ -1,16 +1,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Response};
+use http::{HeaderName, Response};
 use http_body::{Body, Frame};
 use tokio::time::Instant;
 use tollgate_core::Trail;
 
 use crate::{
-    answer::{Answer, Freshness},
+    answer::{Draft, Freshness},
     key::Key,
     recorded::Recorded,
-    storable::{declared_length, freshness, has_failed, kept},
+    storable::{declared_length, freshness, has_failed},
     store::Store,
 };
 
@@ -29,17 +29,18 @@ impl Slot {
     pub(crate) fn record<B: Body>(self, response: Response<B>) -> Response<Recorded<B>> {
         let (head, body) = response.into_parts();
         let fresh = freshness(&head, &self.store.policy, &self.vary, self.anonymous);
-        let length = declared_length(&head.headers);
-        let recording = match (fresh, length) {
-            (Some(fresh), Ok(declared)) if self.has_room(declared.or(body.size_hint().exact())) => {
-                Some(Recording {
-                    headers: kept(&head.headers),
-                    slot: self,
-                    fresh,
-                    declared,
-                    joined: Vec::new(),
-                    frames: Vec::new(),
-                    length: 0,
+        let declared = declared_length(&head.headers);
+        let recording = match (fresh, declared) {
+            (Some(fresh), Ok(declared)) => {
+                let length = declared.or(body.size_hint().exact());
+                self.has_room(length).then(|| {
+                    let length = length.and_then(|length| usize::try_from(length).ok());
+                    Recording {
+                        draft: Draft::new(&head.headers, length.unwrap_or(0)),
+                        slot: self,
+                        fresh,
+                        declared,
+                    }
                 })
             }
             _ => None,
@@ -55,12 +56,9 @@ impl Slot {
 /// An answer as far as it has come.
 pub(crate) struct Recording {
     slot: Slot,
-    headers: HeaderMap,
+    draft: Draft,
     fresh: Freshness,
     declared: Option<u64>,
-    joined: Vec<u8>,
-    frames: Vec<Bytes>,
-    length: usize,
 }
 
 impl Recording {
@@ -70,38 +68,22 @@ impl Recording {
         let Some(data) = frame.as_ref().ok().and_then(Frame::data_ref) else {
             return false;
         };
-        self.length = self.length.saturating_add(data.len());
-        if self.length > self.slot.store.policy.max_entry {
+        let room = self.slot.store.policy.max_entry - self.draft.length();
+        if data.len() > room {
             return false;
         }
-        self.frames.push(data.clone());
-        if self.frames.len() >= MOST_FRAMES {
-            self.join();
-        }
+        self.draft.push(data);
         true
     }
 
     /// The body has ended well.
     pub(crate) fn keep(self) {
-        let complete = self
-            .declared
-            .is_none_or(|length| length == self.length as u64);
+        let length = self.draft.length() as u64;
+        let complete = self.declared.is_none_or(|declared| declared == length);
         if !complete || has_failed(&self.slot.trail.glance()) {
             return;
         }
-        let frames = self.frames.iter().map(Bytes::as_ref);
-        let body = std::iter::once(&*self.joined).chain(frames);
-        let answer = Answer::new(&self.headers, body, self.fresh, Instant::now());
+        let answer = self.draft.finish(self.fresh, Instant::now());
         self.slot.store.put(self.slot.key, answer);
     }
-
-    /// Many tiny frames take far more than their bytes.
-    fn join(&mut self) {
-        for frame in self.frames.drain(..) {
-            self.joined.extend_from_slice(&frame);
-        }
-    }
 }
-
-/// Bounds what many tiny frames take beside their bytes.
-const MOST_FRAMES: usize = 256;

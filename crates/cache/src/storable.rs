@@ -4,11 +4,7 @@ use std::time::Duration;
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
-    header::{
-        AGE, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, PROXY_AUTHENTICATE,
-        PROXY_AUTHORIZATION, RETRY_AFTER, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-        VARY,
-    },
+    header::{AGE, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, SET_COOKIE, VARY},
     response,
 };
 use tollgate_core::{
@@ -70,17 +66,11 @@ pub(crate) fn declared_length(headers: &HeaderMap) -> Result<Option<u64>, ()> {
 }
 
 /// The head without what belongs to one exchange only: hop-by-hop fields, ids, rate limits, this gateway's own.
-pub(crate) fn kept(headers: &HeaderMap) -> HeaderMap {
-    let mut kept = HeaderMap::with_capacity(headers.len() + 2);
-    for (name, value) in headers {
-        if !belongs_to_one_exchange(name) {
-            kept.append(name, value.clone());
-        }
-    }
-    for name in headers.get_all(CONNECTION).iter().flat_map(names) {
-        kept.remove(&name);
-    }
-    kept
+pub(crate) fn kept(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+    let named: Vec<HeaderName> = headers.get_all(CONNECTION).iter().flat_map(names).collect();
+    let of_the_answer =
+        move |name: &HeaderName| !belongs_to_one_exchange(name.as_str()) && !named.contains(name);
+    headers.iter().filter(move |(name, _)| of_the_answer(name))
 }
 
 /// Whether an answer failed in a way that only those who wrote to the trail know, such as by an error event in an
@@ -120,32 +110,27 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
     })
 }
 
-fn belongs_to_one_exchange(name: &HeaderName) -> bool {
-    const NAMES: [HeaderName; 9] = [
-        AGE,
-        CONNECTION,
-        PROXY_AUTHENTICATE,
-        PROXY_AUTHORIZATION,
-        RETRY_AFTER,
-        TE,
-        TRAILER,
-        TRANSFER_ENCODING,
-        UPGRADE,
-    ];
-    let text = name.as_str();
-    NAMES.contains(name)
-        || matches!(
-            text,
-            "keep-alive"
-                | "proxy-connection"
-                | "authentication-info"
-                | "proxy-authentication-info"
-                | "server-timing"
-        )
-        || text.starts_with("x-tollgate-")
+fn belongs_to_one_exchange(name: &str) -> bool {
+    matches!(
+        name,
+        "age"
+            | "connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "retry-after"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "keep-alive"
+            | "proxy-connection"
+            | "authentication-info"
+            | "proxy-authentication-info"
+            | "server-timing"
+    ) || name.starts_with("x-tollgate-")
         || ["ratelimit", "rate-limit", "request-id", "requestid"]
             .iter()
-            .any(|part| text.contains(part))
+            .any(|part| name.contains(part))
 }
 
 fn names(value: &HeaderValue) -> impl Iterator<Item = HeaderName> {

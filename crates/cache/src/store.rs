@@ -1,12 +1,16 @@
 use moka::sync::Cache;
 
-use std::time::Duration;
+use std::{hash::BuildHasherDefault, time::Duration};
 
-use crate::{CachePolicy, answer::Answer, key::Key};
+use crate::{
+    CachePolicy,
+    answer::Answer,
+    key::{AsItIs, Key},
+};
 
 /// Where answers are kept: in memory, bounded by bytes; what is seldom asked for goes first.
 pub(crate) struct Store {
-    answers: Cache<Key, Answer>,
+    answers: Cache<Key, Answer, BuildHasherDefault<AsItIs>>,
     pub(crate) policy: CachePolicy,
 }
 
@@ -17,7 +21,7 @@ impl Store {
             .max_capacity(policy.max_bytes)
             // Frees memory. Whether an answer may still be used is asked of the answer, by tokio's clock.
             .time_to_live(policy.ttl.min(LONGEST))
-            .build();
+            .build_with_hasher(BuildHasherDefault::default());
         Self { answers, policy }
     }
 

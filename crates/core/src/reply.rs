@@ -24,7 +24,8 @@ pin_project! {
     pub struct Reply<B> {
         #[pin]
         inner: Option<B>,
-        full: Option<Bytes>,
+        // Boxed, since most answers have none, and all move through every layer.
+        full: Option<Box<Bytes>>,
     }
 }
 
@@ -42,7 +43,7 @@ impl<B> Reply<B> {
         let bytes = bytes.into();
         Self {
             inner: None,
-            full: (!bytes.is_empty()).then_some(bytes),
+            full: (!bytes.is_empty()).then(|| Box::new(bytes)),
         }
     }
 
@@ -51,7 +52,7 @@ impl<B> Reply<B> {
     pub fn instead(body: B, bytes: impl Into<Bytes>) -> Self {
         Self {
             inner: Some(body),
-            full: Some(bytes.into()),
+            full: Some(Box::new(bytes.into())),
         }
     }
 }
@@ -90,7 +91,7 @@ impl<B: Body<Data = Bytes>> Body for Reply<B> {
         }
         this.inner.set(None);
         let bytes = this.full.take().filter(|bytes| !bytes.is_empty());
-        Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
+        Poll::Ready(bytes.map(|bytes| Ok(Frame::data(*bytes))))
     }
 
     fn is_end_stream(&self) -> bool {

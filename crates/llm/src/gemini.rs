@@ -2,9 +2,6 @@
 //!
 //! The model stands in the path, and whether the answer is streamed too, so readers are told both.
 
-// What sends requests uses all of it; without that, only errors are said.
-#![allow(dead_code, unused_imports)]
-
 #[cfg(feature = "upstream")]
 mod answer_read;
 #[cfg(feature = "upstream")]
@@ -51,7 +48,7 @@ mod usage;
 #[cfg(feature = "upstream")]
 mod wire;
 
-pub(crate) use self::error::{error_element, error_event, error_json, rate_headers};
+pub(crate) use self::error::{error_element, error_event, error_json};
 #[cfg(feature = "upstream")]
 pub(crate) use self::{
     answer_read::read_answer,

@@ -3,6 +3,8 @@
 mod anthropic;
 #[cfg(feature = "batch")]
 mod batch;
+#[cfg(feature = "bedrock")]
+mod bedrock;
 #[cfg(feature = "upstream")]
 mod canon;
 mod catalog;
@@ -18,7 +20,6 @@ mod inspect;
 mod json;
 #[cfg(feature = "upstream")]
 mod meter;
-#[allow(dead_code, unused_imports)]
 mod openai;
 mod peek;
 mod price;
@@ -33,6 +34,8 @@ mod upstream;
 
 #[cfg(feature = "batch")]
 pub use self::batch::{Embeddings, EmbeddingsBatch};
+#[cfg(feature = "bedrock")]
+pub use self::bedrock::AwsCredentials;
 #[cfg(feature = "upstream")]
 pub use self::upstream::{
     Endpoint, EndpointError, StreamError, Upstream, UpstreamBody, UpstreamFuture,

@@ -22,5 +22,5 @@ pub(crate) use self::error::{error_event, error_json, rate_headers};
 #[cfg(feature = "upstream")]
 pub(crate) use self::{
     error::{read_error, write_fault},
-    usage::{Answer, Chunk, stream_usage, usage},
+    usage::{Answer, Chunk, usage},
 };

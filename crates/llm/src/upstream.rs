@@ -140,7 +140,7 @@ impl Service<Request<Full<Bytes>>> for Upstream {
         UpstreamFuture(Box::pin(async move {
             let answer = match start {
                 Some((Start::Send(sending), destination)) => sending.run(&destination.client).await,
-                Some((Start::Known(response), _)) => Ok(response),
+                Some((Start::Known(response), _)) => Ok(*response),
                 Some((Start::Refused(rejection), _)) => Err(rejection),
                 None => Err(no_endpoint()),
             };

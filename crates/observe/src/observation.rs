@@ -17,7 +17,9 @@ use crate::{
 };
 
 /// Watches a request, and at its end counts what the trail says of it.
-pub(crate) struct Observation {
+pub(crate) struct Observation(Box<State>); // boxed, since an answer is moved through the layers around it
+
+struct State {
     meters: Arc<Meters>,
     trail: Trail,
     span: Span,
@@ -35,31 +37,39 @@ impl Observation {
         };
         trail.set(timing);
         meters.in_flight().increment(1);
-        Self {
+        Self(Box::new(State {
             meters,
             trail,
             span,
             timing,
             status: None,
             refused: None,
-        }
+        }))
     }
 }
 
 impl Observer for Observation {
     fn answered(&mut self, head: &mut response::Parts) {
-        self.status = Some(head.status);
+        let state = &mut *self.0;
+        state.status = Some(head.status);
         let rejection = head.extensions.get::<Rejection>();
-        self.refused = rejection.map(|rejection| Cow::Owned(rejection.code().to_owned()));
+        state.refused = rejection.map(|rejection| Cow::Owned(rejection.code().to_owned()));
     }
 
     fn frame(&mut self, frame: &Frame<Bytes>) {
-        if self.timing.first_byte.is_none() && frame.is_data() {
-            self.timing.first_byte = Some(Instant::now());
-            self.trail.set(self.timing);
+        let state = &mut *self.0;
+        if state.timing.first_byte.is_none() && frame.is_data() {
+            state.timing.first_byte = Some(Instant::now());
+            state.trail.set(state.timing);
         }
     }
 
+    fn ended(self, outcome: Outcome) {
+        self.0.ended(outcome);
+    }
+}
+
+impl State {
     fn ended(mut self, outcome: Outcome) {
         let now = Instant::now();
         self.timing.last_byte = Some(now);
@@ -89,7 +99,8 @@ impl Observer for Observation {
             outcome,
             code: refused.or_else(failed).unwrap_or_default(),
         };
-        let series = tally.series(served.target.as_ref());
+        let target = served.target.as_ref();
+        let series = served.series.unwrap_or_else(|| tally.series(target));
         series.ended(&ended, now - self.timing.started);
         if let Some(first_byte) = self.timing.first_byte {
             series.first_byte(first_byte - self.timing.started);
@@ -98,8 +109,7 @@ impl Observer for Observation {
             self.meters.cache(*status);
         }
         if !self.span.is_disabled() {
-            let (usage, target) = (node.sum::<Usage>(), served.target.as_ref());
-            span::close(&self.span, &ended, tally.call, target, usage);
+            span::close(&self.span, &ended, tally.call, target, node.sum::<Usage>());
         }
     }
 }
@@ -116,6 +126,8 @@ struct Tally<'a> {
 struct Served {
     target: Option<Target>,
     failure: Option<Failure>,
+    /// The target's metrics, if they had to be looked up already.
+    series: Option<Arc<Series>>,
 }
 
 impl Tally<'_> {
@@ -123,14 +135,16 @@ impl Tally<'_> {
     fn visit(&self, node: &Glance<'_>, above: Option<&Target>) -> Served {
         let target = node.get::<Target>().or(above);
         let (usage, cost) = (node.get::<Usage>(), node.get::<Cost>());
-        if usage.is_some() || cost.is_some() {
-            let series = self.series(target);
+        let spent = usage.is_some() || cost.is_some();
+        let series = spent.then(|| self.series(target));
+        if let Some(series) = &series {
             usage.into_iter().for_each(|usage| series.used(usage));
             cost.into_iter().for_each(|cost| series.spent(*cost));
         }
         let mut served = Served {
             target: target.cloned(),
             failure: node.get().cloned(),
+            series,
         };
         for attempt in node.children() {
             let below = self.visit(&attempt, target);

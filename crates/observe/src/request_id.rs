@@ -89,8 +89,12 @@ impl RequestId {
 
     fn random() -> Self {
         const HEX: &[u8; 16] = b"0123456789abcdef";
-        let bits = fastrand::u128(..);
-        let digits: [u8; 32] = std::array::from_fn(|at| HEX[(bits >> (at * 4)) as usize & 15]);
+        let mut digits = [0; 32];
+        let bytes = fastrand::u128(..).to_le_bytes();
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+            pair[0] = HEX[usize::from(byte >> 4)];
+            pair[1] = HEX[usize::from(byte & 15)];
+        }
         Self(HeaderValue::from_bytes(&digits).expect("hexadecimal digits are visible"))
     }
 }

@@ -1,5 +1,6 @@
-use std::{io::Write, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tollgate_core::{Limit, Limits};
 
@@ -57,20 +58,36 @@ impl Policy {
 
     /// The same fields as [`Limits::write`] adds, for a fifth of the time.
     pub(crate) fn write(&self, left: Left, headers: &mut HeaderMap) {
-        let mut state = Vec::with_capacity(self.state.len() + LONGEST_NUMBERS);
+        let seconds = left
+            .reset
+            .map(|reset| reset.as_secs() + u64::from(reset.subsec_nanos() > 0));
+        let remaining = u64::from(left.remaining);
+        let reset = seconds.map_or(0, |seconds| RESET.len() + digits(seconds));
+        // Made to measure, since a value takes over a vector that has no room left without a copy.
+        let mut state = Vec::with_capacity(self.state.len() + digits(remaining) + reset);
         state.extend_from_slice(&self.state);
-        let written = match left.reset {
-            None => write!(state, "{}", left.remaining),
-            Some(reset) => {
-                let seconds = reset.as_secs() + u64::from(reset.subsec_nanos() > 0);
-                write!(state, "{};t={seconds}", left.remaining)
-            }
-        };
-        written.expect("writing to a vector cannot fail");
+        write_number(&mut state, remaining);
+        if let Some(seconds) = seconds {
+            state.extend_from_slice(RESET);
+            write_number(&mut state, seconds);
+        }
         headers.append(POLICY, self.policy.clone());
-        if let Ok(state) = HeaderValue::from_bytes(&state) {
+        if let Ok(state) = HeaderValue::from_maybe_shared(Bytes::from(state)) {
             headers.append(STATE, state);
         }
+    }
+}
+
+fn digits(number: u64) -> usize {
+    number.checked_ilog10().unwrap_or(0) as usize + 1
+}
+
+fn write_number(text: &mut Vec<u8>, mut number: u64) {
+    let start = text.len();
+    text.resize(start + digits(number), b'0');
+    for digit in text[start..].iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
     }
 }
 
@@ -82,7 +99,7 @@ pub(crate) struct Left {
     pub(crate) reset: Option<Duration>,
 }
 
-const LONGEST_NUMBERS: usize = 34;
+const RESET: &[u8] = b";t=";
 const WRITTEN: &str = "`Limits` writes both fields, and the state ends with what remains";
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const STATE: HeaderName = HeaderName::from_static("ratelimit");

@@ -3,13 +3,16 @@
 
 use std::{
     convert::Infallible,
+    fmt::Debug,
+    pin::Pin,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use divan::{AllocProfiler, Bencher};
 use http::{Request, Response};
-use http_body::Body;
+use http_body::{Body, Frame};
 use http_body_util::Full;
 use tollgate::{
     audit::{AuditLayer, Log},
@@ -18,7 +21,7 @@ use tollgate::{
     breaker::{BreakerLayer, BreakerPolicy},
     cache::{CacheLayer, CachePolicy},
     core::{
-        PayloadLayer, TimeoutLayer,
+        BoxError, PayloadLayer, TimeoutLayer,
         fact::{Principal, Target},
         testing::drive,
     },
@@ -70,7 +73,7 @@ fn bare()
 fn measure<S, B>(bencher: Bencher<'_, '_>, mut service: S)
 where
     S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible>,
-    B: Body<Data = Bytes, Error: std::fmt::Debug>,
+    B: Body<Data = Bytes, Error: Debug>,
 {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -193,6 +196,22 @@ fn h_six_layers(bencher: Bencher<'_, '_>) {
 /// All layers of the gateway but its upstream.
 #[divan::bench]
 fn i_whole_stack(bencher: Bencher<'_, '_>) {
+    measure(bencher, whole(bare()));
+}
+
+/// The same, with an answer of 50 events in the place of one piece.
+#[divan::bench]
+fn j_stream(bencher: Bencher<'_, '_>) {
+    measure(bencher, whole(streaming()));
+}
+
+fn whole<S, B>(
+    service: S,
+) -> impl Service<Request<Full<Bytes>>, Response = Response<impl Events>, Error = Infallible>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible> + Clone,
+    B: Events,
+{
     let stack = ServiceBuilder::new()
         .layer(RequestIdLayer::new())
         .layer(ObserveLayer::new())
@@ -205,8 +224,42 @@ fn i_whole_stack(bencher: Bencher<'_, '_>) {
         .layer(InspectLayer::new())
         .layer(cache())
         .layer(BalanceLayer::new(two()));
-    let stack = stack
+    stack
         .layer(BreakerLayer::new(BreakerPolicy::new()))
-        .layer(TimeoutLayer::new().total(std::time::Duration::from_secs(600)));
-    measure(bencher, stack.service(bare()));
+        .layer(TimeoutLayer::new().total(std::time::Duration::from_secs(600)))
+        .service(service)
 }
+
+fn streaming()
+-> impl Service<Request<Full<Bytes>>, Response = Response<Stream>, Error = Infallible> + Clone {
+    service_fn(|_: Request<Full<Bytes>>| {
+        let answer = Response::builder().header("content-type", "text/event-stream");
+        std::future::ready(Ok(answer.body(Stream(50)).expect("the answer is valid")))
+    })
+}
+
+/// So many events.
+struct Stream(u32);
+
+impl Body for Stream {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let left = self.0.checked_sub(1);
+        self.0 = left.unwrap_or(0);
+        Poll::Ready(left.map(|_| Ok(Frame::data(Bytes::from_static(EVENT)))))
+    }
+}
+
+/// What all bodies here are.
+trait Events: Body<Data = Bytes, Error: Into<BoxError> + Debug> {}
+
+impl<B: Body<Data = Bytes, Error: Into<BoxError> + Debug>> Events for B {}
+
+const EVENT: &[u8] = br#"data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1700000000,"model":"mock","choices":[{"index":0,"delta":{"content":" word"},"finish_reason":null}]}
+
+"#;

@@ -1,3 +1,4 @@
+mod bedrock;
 mod catalog;
 mod error;
 mod expand;
@@ -286,10 +287,29 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "bedrock")]
+    #[test]
+    fn bedrock_has_its_address_by_its_region() {
+        for credential in [
+            "bedrock = { region = \"eu-west-1\", access_key_id = \"a\", secret_access_key = \"b\", session_token = \"c\" }",
+            "api_key = \"k\"\nbedrock = { region = \"eu-west-1\" }",
+        ] {
+            let text = format!(
+                "[[providers]]\nname = \"p\"\ndialect = \"anthropic\"\n{credential}\n\
+                 [[models]]\nname = \"m\"\ntargets = [{{ provider = \"p\", model = \"x\" }}]\n"
+            );
+            let mut config = Config::parse(&text).unwrap();
+            config.validate().unwrap();
+            let expected = "https://bedrock-runtime.eu-west-1.amazonaws.com";
+            assert_eq!(config.providers[0].base_url(), expected);
+        }
+    }
+
     #[test]
     fn what_cannot_work_is_refused_with_the_reason() {
         let model = "[[models]]\nname = \"m\"\ntargets = [{ provider = \"p\", model = \"x\" }]\n";
         let provider = "[[providers]]\nname = \"p\"\nbase_url = \"http://localhost/v1\"\n";
+        let bedrock = "[[providers]]\nname = \"p\"\ndialect = \"anthropic\"\n";
         let trusting = provider.replace("http:", "https:");
         let anonymous = "[server]\nlisten = \"0.0.0.0:1\"\n[auth]\nanonymous = true\n[simulated]\nenabled = true\n";
         let two_ways = "[[keys]]\nid = \"k\"\nkey = \"0123456789abcdef\"\nkey_sha256 = \"00\"\n";
@@ -345,6 +365,23 @@ mod tests {
             (
                 format!("{trusting}ca = \"nowhere.pem\"\n{model}"),
                 "nowhere.pem as its `ca`: No such file",
+            ),
+            (
+                format!("{provider}bedrock = {{ region = \"eu-west-1\" }}\n{model}"),
+                "dialect = \"anthropic\"",
+            ),
+            (
+                format!("{bedrock}bedrock = {{ region = \"x.y\" }}\n{model}"),
+                "region",
+            ),
+            (
+                format!(
+                    "{bedrock}bedrock = {{ region = \"eu-west-1\", access_key_id = \"a\" }}\n{model}"
+                ),
+                match cfg!(feature = "bedrock") {
+                    true => "secret_access_key",
+                    false => "built with the feature",
+                },
             ),
             (
                 format!("{trusting}ca = \"Cargo.toml\"\n{model}"),

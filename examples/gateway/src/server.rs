@@ -42,6 +42,7 @@ pub(crate) struct Server {
     admin: Admin,
     upstream: Upstream,
     log: Log,
+    signals: Signals,
 }
 
 impl Server {
@@ -77,6 +78,7 @@ impl Server {
             operators,
             config,
             log,
+            signals: Signals::new()?, // Before anybody is told that it has started.
         })
     }
 
@@ -127,7 +129,7 @@ impl Server {
             .keep_alive_interval(Some(Duration::from_secs(30)));
         let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
-        let mut signals = Signals::new()?;
+        let mut signals = self.signals;
         loop {
             let socket = tokio::select! {
                 socket = accept(&self.data) => socket,

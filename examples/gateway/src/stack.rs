@@ -12,7 +12,7 @@ use tollgate::{
     cache::{CacheLayer, CachePolicy},
     core::{
         BatchLayer, BoxError, CloseUnread, GateLayer, PayloadLayer, Rejection, TimeoutLayer,
-        fact::{Call, Principal},
+        fact::{Call, Clearance, Principal, Target},
     },
     llm::{Catalog, CatalogLayer, EmbeddingsBatch, InspectLayer, Model, RenderLayer, Upstream},
     observe::{ObserveLayer, RequestIdLayer},
@@ -61,6 +61,7 @@ pub(crate) fn stack(
         .layer(PermitLayer::new(may_call)) // before the cache: what may not be asked is not answered from it
         .layer(cache(config.cache.as_ref())) // a hit costs nothing
         .layer(balance(config, catalog)) // chooses a target; what is below holds for every attempt
+        .layer(PermitLayer::new(may_go)) // this caller's data, to this target
         .layer(breaker(&config.breaker)) // sees only what really was sent
         .layer(batch(config.batch.as_ref())) // embeddings that come together go out as one
         .layer(timeout(&config.timeout)) // inside the breaker: a target that is too slow is failing
@@ -136,6 +137,24 @@ fn may_call(parts: &Parts) -> Result<(), Rejection> {
             StatusCode::FORBIDDEN,
             "model_not_permitted",
             "this key may not call this model",
+        )
+        .with_detail("param", "model")
+    })
+}
+
+/// Whether data as confidential as this caller's may go to the target. Of a target without a class nobody knows.
+fn may_go(parts: &Parts) -> Result<(), Rejection> {
+    let extensions = &parts.extensions;
+    let data = extensions.get::<Principal>().and_then(Principal::clearance);
+    let place = extensions
+        .get::<Target>()
+        .and_then(|target| target.clearance);
+    let allowed = data.is_none_or(|data| data <= place.unwrap_or(Clearance::Public));
+    allowed.then_some(()).ok_or_else(|| {
+        Rejection::new(
+            StatusCode::FORBIDDEN,
+            "target_not_permitted",
+            "this key's data may not go to where this model is served",
         )
         .with_detail("param", "model")
     })

@@ -10,7 +10,6 @@ use crate::{Batch, Record, Sink, json};
 /// What runs on the log's own thread.
 pub(super) struct Writer<S> {
     sink: S,
-    records: Vec<Record>,
     lines: Vec<u8>,
     // Last, so that the sink is closed before others hear that this is over.
     queue: Over,
@@ -20,7 +19,6 @@ impl<S: Sink> Writer<S> {
     pub(super) fn new(queue: Arc<Queue>, sink: S) -> Self {
         Self {
             sink,
-            records: Vec::new(),
             lines: Vec::new(),
             queue: Over(queue),
         }
@@ -29,26 +27,29 @@ impl<S: Sink> Writer<S> {
     pub(super) fn run(mut self) {
         let mut entries = Vec::new();
         while self.queue.0.take(&mut entries) {
-            for record in entries.drain(..) {
-                json::write_line(&record, &mut self.lines);
-                self.records.push(record);
+            let mut written = 0;
+            for at in 0..entries.len() {
+                json::write_line(&entries[at], &mut self.lines);
                 if self.lines.len() >= ENOUGH {
-                    self.write();
+                    self.write(&entries[written..=at]);
+                    written = at + 1;
                 }
             }
-            self.write();
+            self.write(&entries[written..]);
+            entries.clear();
         }
     }
 
-    fn write(&mut self) {
-        let (records, queue) = (self.records.len(), &self.queue.0);
-        if records == 0 {
+    fn write(&mut self, records: &[Record]) {
+        if records.is_empty() {
             return;
         }
+        let queue = &self.queue.0;
         let batch = Batch {
-            records: &self.records,
+            records,
             lines: &self.lines,
         };
+        let records = records.len();
         loop {
             match taken(&mut self.sink, &batch) {
                 Ok(()) => break queue.recovered(),
@@ -57,7 +58,6 @@ impl<S: Sink> Writer<S> {
             }
         }
         queue.done(records);
-        self.records.clear();
         self.lines.clear();
         self.lines.shrink_to(2 * ENOUGH);
     }

@@ -20,7 +20,7 @@ use crate::{
 pub(super) struct Attempts {
     shared: Arc<Shared>,
     pool: Pool,
-    statuses: Vec<Arc<Status>>,
+    statuses: Arc<[Arc<Status>]>,
     trail: Trail,
     tried: u64,
     left: u32,
@@ -29,11 +29,8 @@ pub(super) struct Attempts {
 impl Attempts {
     pub(super) fn new(shared: Arc<Shared>, pool: Pool, trail: Trail) -> Self {
         shared.options.budget.deposit();
-        let targets = pool.targets().iter();
         Self {
-            statuses: targets
-                .map(|target| shared.statuses.of(&target.name))
-                .collect(),
+            statuses: pool.statuses(&shared.statuses),
             left: shared.options.attempts,
             shared,
             pool,

@@ -18,17 +18,39 @@ pub(super) fn turns(
     losses: &mut Losses,
 ) -> Result<Vec<Turn>, Rejection> {
     let mut calls = Calls::default();
-    let contents = list(value, at)?.into_iter().enumerate();
-    contents
-        .map(|(index, content)| {
-            let (role, parts) = content_of(content, at.index(index), &mut calls, losses)?;
-            Ok(Turn {
+    let mut turns: Vec<Turn> = Vec::new();
+    for (index, content) in list(value, at)?.into_iter().enumerate() {
+        let (role, parts) = content_of(content, at.index(index), &mut calls, losses)?;
+        match turns.last_mut() {
+            // Clients send a stream's pieces back as they came, each a content.
+            Some(turn) if turn.role == role && role == Role::Assistant => {
+                parts.into_iter().for_each(|it| add(it, &mut turn.parts));
+            }
+            _ => turns.push(Turn {
                 role,
                 parts,
                 at: index,
-            })
-        })
-        .collect()
+            }),
+        }
+    }
+    Ok(turns)
+}
+
+/// Adds a part. Thinking in pieces, of which the last is signed, is one.
+fn add(part: Part, parts: &mut Vec<Part>) {
+    match (parts.last_mut(), part) {
+        (
+            Some(Part::Thinking {
+                text: before,
+                signature: unsigned @ None,
+            }),
+            Part::Thinking { text, signature },
+        ) => {
+            before.push_str(&text);
+            *unsigned = signature;
+        }
+        (_, part) => parts.push(part),
+    }
 }
 
 /// Reads the instructions above it, of which only text counts.
@@ -76,9 +98,61 @@ fn content_of(
     if values.is_empty() {
         return Err(missing(at));
     }
-    let mut parts = Vec::with_capacity(values.len());
+    let (mut parts, mut read) = (Vec::with_capacity(values.len()), Vec::new());
     for (index, value) in values.into_iter().enumerate() {
-        part::read(value, at.index(index), role, calls, losses, &mut parts)?;
+        part::read(value, at.index(index), role, calls, losses, &mut read)?;
+        read.drain(..).for_each(|it| add(it, &mut parts));
     }
     Ok((role, parts))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::turns;
+    use crate::{
+        canon::{Losses, Part, Role},
+        json::Path,
+    };
+
+    #[test]
+    fn what_came_as_a_stream_may_be_sent_back_in_its_pieces() {
+        let contents = json!([
+            { "role": "user", "parts": [{ "text": "hello" }] },
+            { "role": "model", "parts": [
+                { "text": "Let ", "thought": true }, { "text": "me ", "thought": true },
+            ] },
+            { "role": "model", "parts": [
+                { "text": "see", "thought": true },
+                { "text": "", "thought": true, "thoughtSignature": "c2ln" },
+            ] },
+            { "role": "model", "parts": [{ "text": "another", "thought": true }] },
+            { "role": "model", "parts": [{ "text": "hi" }] },
+            { "role": "user", "parts": [{ "text": "one" }] },
+            { "role": "user", "parts": [{ "text": "two" }] },
+        ]);
+        let mut losses = Losses::default();
+
+        let turns = turns(contents, Path::Body.key("contents"), &mut losses).unwrap();
+
+        let roles: Vec<_> = turns.iter().map(|turn| (turn.role, turn.at)).collect();
+        let user = |at| (Role::User, at);
+        assert_eq!(roles, [user(0), (Role::Assistant, 1), user(5), user(6)]);
+        let [
+            Part::Thinking {
+                text: first,
+                signature: Some(_),
+            },
+            Part::Thinking {
+                text: second,
+                signature: None,
+            },
+            Part::Text { text, .. },
+        ] = &*turns[1].parts
+        else {
+            panic!("{turns:?}");
+        };
+        assert_eq!([first, second, text], ["Let me see", "another", "hi"]);
+    }
 }

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde_json::{Value, json};
-use tollgate_core::{Limits, Rejection};
+use tollgate_core::Rejection;
 
 /// A rejection as Google says it.
 pub(crate) fn error_json(rejection: &Rejection) -> Bytes {
@@ -29,9 +29,6 @@ pub(crate) fn error_element(message: &str, code: &str, begun: bool) -> Bytes {
     let before = if begun { ",\n" } else { "[" };
     format!("{before}{}]", broken(message, code)).into()
 }
-
-/// Google tells no limits in headers.
-pub(crate) const fn rate_headers(_: &Limits, _: &mut HeaderMap) {}
 
 fn broken(message: &str, code: &str) -> String {
     error(&Error {

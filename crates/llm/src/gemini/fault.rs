@@ -79,7 +79,11 @@ fn read(said: &Value, by_status: Kind) -> Fault {
     let text = said["message"].as_str().or_else(|| said.as_str());
     let message = text.unwrap_or("the provider gave no reason").to_owned();
     let mut fault = Fault {
-        kind: by_name(status).unwrap_or(by_status),
+        kind: match by_name(status) {
+            // The name is vaguer than this status.
+            Some(kind) if by_status != Kind::QuotaExhausted => kind,
+            _ => by_status,
+        },
         code: status.to_owned(),
         message,
         param: None,

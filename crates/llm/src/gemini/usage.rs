@@ -17,12 +17,12 @@ pub(crate) fn usage(body: &[u8]) -> Option<Usage> {
 /// What a stream has used after this event. Google repeats the running total in each event, so this is made of a few
 /// searches, and parses only where the model could have written the same words.
 pub(crate) fn stream_usage(data: &[u8], so_far: Option<Usage>) -> Option<Usage> {
-    let Some(at) = WORDS.key.find(data) else {
+    let Some(at) = KEY.find(data) else {
         return so_far;
     };
-    let rest = &data[at + KEY.len()..];
+    let rest = &data[at + KEY.needle().len()..];
     // The arguments of calls are the only fields that the model names.
-    let counts = if WORDS.call.find(data).is_some() || WORDS.key.find(rest).is_some() {
+    let counts = if CALL.find(data).is_some() || KEY.find(rest).is_some() {
         let told: Option<Told<'_>> = serde_json::from_slice(data).ok();
         told.and_then(|told| Counts::parse(told.usage_metadata?))
     } else {
@@ -54,19 +54,27 @@ impl Counts {
         serde_json::from_str(raw.get()).ok()
     }
 
+    /// Looks at what stands before and after the end that all names have.
     fn search(rest: &[u8]) -> Self {
-        let [prompt, tools, cached, candidates, thoughts] = &WORDS.counts;
-        let count = |word: &Finder<'_>| {
-            let at = word.find(rest);
-            Count(at.and_then(|at| digits(&rest[at + word.needle().len()..])))
-        };
-        Self {
-            prompt_token_count: count(prompt),
-            tool_use_prompt_token_count: count(tools),
-            cached_content_token_count: count(cached),
-            candidates_token_count: count(candidates),
-            thoughts_token_count: count(thoughts),
+        let mut counts = Self::default();
+        for at in COUNT.find_iter(rest) {
+            let (name, after) = (&rest[..at], &rest[at + COUNT.needle().len()..]);
+            let count = if name.ends_with(b"\"prompt") {
+                &mut counts.prompt_token_count
+            } else if name.ends_with(b"\"candidates") {
+                &mut counts.candidates_token_count
+            } else if name.ends_with(b"\"thoughts") {
+                &mut counts.thoughts_token_count
+            } else if name.ends_with(b"\"cachedContent") {
+                &mut counts.cached_content_token_count
+            } else if name.ends_with(b"\"toolUsePrompt") {
+                &mut counts.tool_use_prompt_token_count
+            } else {
+                continue;
+            };
+            *count = Count(digits(after));
         }
+        counts
     }
 
     /// Google's prompt includes what was cached, and its candidates exclude the thoughts. A count that is missing
@@ -110,13 +118,18 @@ impl Counts {
 fn digits(rest: &[u8]) -> Option<u64> {
     let rest = rest.trim_ascii_start().strip_prefix(b":")?;
     let rest = rest.trim_ascii_start();
-    let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let ends = matches!(
-        rest.get(length),
-        Some(b',' | b'}' | b' ' | b'\n' | b'\r' | b'\t')
-    );
-    let text = std::str::from_utf8(rest.get(..length)?).ok()?;
-    text.parse().ok().filter(|_| ends)
+    let mut count: Option<u64> = None;
+    for &byte in rest {
+        match byte {
+            b'0'..=b'9' => {
+                let more = count.unwrap_or_default().checked_mul(10)?;
+                count = Some(more.checked_add(u64::from(byte - b'0'))?);
+            }
+            b',' | b'}' | b' ' | b'\n' | b'\r' | b'\t' => return count,
+            _ => return None,
+        }
+    }
+    None
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -172,27 +185,10 @@ impl<'de> Visitor<'de> for CountVisitor {
     }
 }
 
-/// What events are searched for. How to search is worked out once: that takes longer than to search an event.
-struct Words {
-    key: Finder<'static>,
-    call: Finder<'static>,
-    counts: [Finder<'static>; 5],
-}
-
-static WORDS: LazyLock<Words> = LazyLock::new(|| Words {
-    key: Finder::new(KEY),
-    call: Finder::new("\"functionCall\""),
-    counts: [
-        "\"promptTokenCount\"",
-        "\"toolUsePromptTokenCount\"",
-        "\"cachedContentTokenCount\"",
-        "\"candidatesTokenCount\"",
-        "\"thoughtsTokenCount\"",
-    ]
-    .map(Finder::new),
-});
-
-const KEY: &str = "\"usageMetadata\"";
+/// Made once, which takes longer than to search an event.
+static KEY: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"\"usageMetadata\""));
+static COUNT: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"TokenCount\""));
+static CALL: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"\"functionCall\""));
 
 #[cfg(test)]
 mod tests {

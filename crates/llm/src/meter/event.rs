@@ -4,7 +4,7 @@ use memchr::memmem::Finder;
 
 use super::{
     Meter,
-    text::{behind, is_text, texts, value},
+    text::{behind, end_of_string, is_text, texts, value},
     words::WORDS,
 };
 use crate::{anthropic, dialect::Api, gemini, openai};
@@ -40,15 +40,10 @@ impl Meter {
             return Event::Done;
         }
         let mut told = None;
-        if let Some(usage) = behind(data, &WORDS.usage)
-            && !value(usage).starts_with(b"null")
-            && let Some(chunk) = openai::Chunk::read(data)
-        {
-            told = chunk.usage();
-            if chunk.is_only_usage() {
-                if let Some(usage) = told {
-                    self.tell(usage);
-                }
+        if let Some(chunk) = openai::Chunk::with_usage(data) {
+            told = chunk.usage(self.told);
+            if let Some(usage) = told.filter(|_| chunk.is_only_usage()) {
+                self.tell(usage);
                 return Event::Usage;
             }
         }
@@ -107,7 +102,7 @@ impl Meter {
     fn response(&mut self, data: &[u8]) -> Event {
         let kind = kind(data);
         if kind.ends_with(b".delta") {
-            self.part(data, &WORDS.kind, slice::from_ref(&WORDS.delta));
+            self.part(data, &WORDS.start, slice::from_ref(&WORDS.delta));
             return Event::Part;
         }
         let event = match kind {
@@ -131,15 +126,35 @@ impl Meter {
     }
 }
 
-/// The first `type`, which is the event's own: those of its parts follow it.
+/// The event's own `type`. It mostly stands first; where it follows, those of its parts come before it.
 fn kind(data: &[u8]) -> &[u8] {
-    let Some(kind) = behind(data, &WORDS.kind) else {
+    let Some(at) = own(data, b"type") else {
         return b"";
     };
-    let text = value(kind);
-    let text = text.strip_prefix(b"\"").unwrap_or_default();
+    let text = value(at).strip_prefix(b"\"").unwrap_or_default();
     let end = memchr::memchr(b'"', text).unwrap_or(text.len());
     &text[..end]
+}
+
+/// What follows a key of the object itself, and not of one inside it.
+fn own<'a>(data: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
+    let (mut depth, mut rest) = (0_usize, data);
+    while let Some((&first, after)) = rest.split_first() {
+        rest = after;
+        match first {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.checked_sub(1)?,
+            b'"' => {
+                let (text, after) = rest.split_at(end_of_string(rest));
+                rest = after.get(1..)?;
+                if depth == 1 && text == key && rest.trim_ascii_start().starts_with(b":") {
+                    return Some(rest);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Whether the first thing in it is an error; some servers put it into a list.
@@ -149,4 +164,32 @@ fn is_error(data: &[u8]) -> bool {
     let data = data.strip_prefix(b"{").unwrap_or(data).trim_ascii_start();
     data.strip_prefix(b"\"error\"")
         .is_some_and(|rest| !value(rest).starts_with(b"null"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::kind;
+
+    #[test]
+    fn an_events_kind_is_its_own_wherever_it_stands() {
+        let cases: [(&[u8], &[u8]); 8] = [
+            (br#"{"type":"ping"}"#, b"ping"),
+            (
+                br#" { "type" : "error", "error": { "type": "x" } }"#,
+                b"error",
+            ),
+            (
+                br#"{"response":{"output":[{"type":"message"}]},"type":"response.completed"}"#,
+                b"response.completed",
+            ),
+            (br#"{"a":"\"type\":\"x\"","type":"y"}"#, b"y"),
+            (br#"{"a":"type","type":"y"}"#, b"y"),
+            (br#"{"a":{"type":"x"}}"#, b""),
+            (br#"{"type":7}"#, b""),
+            (br#"}{"type":"x"#, b""),
+        ];
+        for (data, expected) in cases {
+            assert_eq!(kind(data), expected, "{}", String::from_utf8_lossy(data));
+        }
+    }
 }

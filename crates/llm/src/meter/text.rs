@@ -31,7 +31,8 @@ pub(super) fn value(rest: &[u8]) -> &[u8] {
     rest.strip_prefix(b":").unwrap_or(rest).trim_ascii_start()
 }
 
-fn end_of_string(text: &[u8]) -> usize {
+/// Where a string ends that has begun.
+pub(super) fn end_of_string(text: &[u8]) -> usize {
     let mut from = 0;
     while let Some(at) = memchr2(b'"', b'\\', &text[from..]) {
         let at = from + at;

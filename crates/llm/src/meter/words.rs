@@ -4,13 +4,13 @@ use memchr::memmem::Finder;
 
 /// The words that events are searched for. How to search is worked out once: that takes longer than to search an event.
 pub(super) struct Words {
+    /// Found at the start of anything.
+    pub(super) start: Finder<'static>,
     /// Inside a text it would be escaped, as all of these.
-    pub(super) usage: Finder<'static>,
     pub(super) finish: Finder<'static>,
     pub(super) choices: Finder<'static>,
     /// The fields that hold what a model has written, the reasoning of compatible servers too.
     pub(super) texts: [Finder<'static>; 6],
-    pub(super) kind: Finder<'static>,
     pub(super) delta: Finder<'static>,
     /// Those of Anthropic's deltas.
     pub(super) deltas: [Finder<'static>; 3],
@@ -24,7 +24,7 @@ pub(super) struct Words {
 pub(super) static WORDS: LazyLock<Words> = LazyLock::new(|| {
     let word = |word: &'static str| Finder::new(word);
     Words {
-        usage: word("\"usage\""),
+        start: word(""),
         finish: word("\"finish_reason\""),
         choices: word("\"choices\""),
         texts: [
@@ -36,7 +36,6 @@ pub(super) static WORDS: LazyLock<Words> = LazyLock::new(|| {
             "\"reasoning\"",
         ]
         .map(word),
-        kind: word("\"type\""),
         delta: word("\"delta\""),
         deltas: ["\"text\"", "\"partial_json\"", "\"thinking\""].map(word),
         finish_reason: word("\"finishReason\""),

@@ -1,4 +1,6 @@
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 use serde_json::Value;
 use tollgate_core::fact::Usage;
@@ -33,12 +35,19 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
-    pub(crate) fn read(data: &[u8]) -> Option<Self> {
+    /// A chunk that says something of usage. Most say nothing, and are not parsed.
+    pub(crate) fn with_usage(data: &[u8]) -> Option<Self> {
+        let mut places = KEY.find_iter(data);
+        if !places.any(|at| !is_null(&data[at + KEY.needle().len()..])) {
+            return None;
+        }
+        // A model's own words could hold a key of this name, so it must be the chunk's.
         serde_json::from_slice(data).ok()
     }
 
-    pub(crate) fn usage(&self) -> Option<Usage> {
-        self.usage.as_ref().map(|counts| counts.usage(None))
+    /// What it says; on what it does not say, an earlier word stands.
+    pub(crate) fn usage(&self, so_far: Option<Usage>) -> Option<Usage> {
+        self.usage.as_ref().map(|counts| counts.usage(so_far))
     }
 
     /// Whether it is the extra chunk that only `include_usage` brings.
@@ -50,17 +59,6 @@ impl Chunk {
 /// What a plain answer says was used.
 pub(crate) fn usage(body: &[u8]) -> Option<Usage> {
     Answer::read(body)?.usage()
-}
-
-/// What is known to be used after this event of a stream. Most have nothing to say and are not parsed.
-pub(crate) fn stream_usage(data: &[u8], so_far: Option<Usage>) -> Option<Usage> {
-    let mut places = memmem::find_iter(data, KEY);
-    if !places.any(|at| !is_null(&data[at + KEY.len()..])) {
-        return so_far;
-    }
-    // A model's own words could hold a key of this name, so it must be the chunk's.
-    let told = Answer::read(data).and_then(|chunk| chunk.usage);
-    told.map(|counts| counts.usage(so_far)).or(so_far)
 }
 
 /// What a `usage` says, where something is said; on what it does not say, an earlier one stands.
@@ -178,16 +176,21 @@ fn if_fit<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     })
 }
 
-/// Inside a text it would be escaped.
-const KEY: &[u8] = b"\"usage\"";
+/// Inside a text it would be escaped. Made once, which takes longer than to search an event.
+static KEY: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("\"usage\""));
 
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
     use tollgate_core::fact::Usage;
 
-    use super::{Answer, Chunk, of, stream_usage, write};
+    use super::{Answer, Chunk, of, write};
     use crate::openai::write::Object;
+
+    fn stream_usage(data: &[u8], so_far: Option<Usage>) -> Option<Usage> {
+        let told = Chunk::with_usage(data).and_then(|chunk| chunk.usage(so_far));
+        told.or(so_far)
+    }
 
     #[test]
     fn cached_input_is_counted_once() {
@@ -302,7 +305,9 @@ mod tests {
 
     #[test]
     fn the_extra_chunk_is_told_from_others() {
-        let is_extra = |data: &str| Chunk::read(data.as_bytes()).unwrap().is_only_usage();
+        let is_extra = |data: &str| {
+            Chunk::with_usage(data.as_bytes()).is_some_and(|chunk| chunk.is_only_usage())
+        };
         assert!(is_extra(r#"{"choices":[],"usage":{"prompt_tokens":1}}"#));
         assert!(is_extra(r#"{"choices":null,"usage":{"prompt_tokens":1}}"#));
         assert!(!is_extra(

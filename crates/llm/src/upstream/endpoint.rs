@@ -1,3 +1,6 @@
+#[cfg(feature = "bedrock")]
+mod bedrock;
+
 use std::{fmt, sync::Arc};
 
 use http::{
@@ -28,6 +31,8 @@ pub struct Endpoint {
     dialect: Dialect,
     version: HeaderValue,
     azure: Option<Arc<str>>,
+    #[cfg(feature = "bedrock")]
+    bedrock: Option<bedrock::Bedrock>,
     asks_for_usage: bool,
     responses: bool,
     legacy_max_tokens: bool,
@@ -63,6 +68,8 @@ impl Endpoint {
             dialect: Dialect::OpenAi,
             version: HeaderValue::from_static("2023-06-01"),
             azure: None,
+            #[cfg(feature = "bedrock")]
+            bedrock: None,
             asks_for_usage: true,
             responses: true,
             legacy_max_tokens: false,
@@ -78,7 +85,7 @@ impl Endpoint {
     }
 
     /// Sends this key in the header that belongs to the [`dialect`](Self::dialect) set before: as `Authorization: Bearer`,
-    /// `x-api-key` or `x-goog-api-key`, to Azure's dated form as `api-key`.
+    /// `x-api-key` or `x-goog-api-key`, to Azure's dated form as `api-key`, and to Bedrock as `Authorization: Bearer`.
     ///
     /// # Errors
     /// If the key cannot stand in a header.
@@ -86,6 +93,7 @@ impl Endpoint {
         match self.dialect {
             Dialect::OpenAi if self.azure.is_some() => self.header(AZURE_KEY, key),
             Dialect::OpenAi => self.bearer(key),
+            Dialect::Anthropic if self.is_bedrock() => self.bearer(key),
             Dialect::Anthropic => self.header(ANTHROPIC_KEY, key),
             Dialect::Gemini => self.header(GOOGLE_KEY, key),
         }
@@ -239,6 +247,8 @@ impl Endpoint {
     pub(super) const fn form(&self, front: Api, streams: bool) -> Option<Api> {
         Some(match (self.dialect, front) {
             (_, Api::Models(_)) => return None,
+            // Bedrock counts for some models only, and in a form of its own.
+            (_, Api::CountTokens | Api::CountContents) if self.is_bedrock() => return None,
             (Dialect::OpenAi, Api::Responses) if self.responses => Api::Responses,
             (Dialect::OpenAi, Api::Chat | Api::Completions | Api::Embeddings)
             | (Dialect::Anthropic, Api::Messages | Api::CountTokens)
@@ -260,16 +270,33 @@ impl Endpoint {
         })
     }
 
+    /// Whether this is AWS Bedrock.
+    pub(super) const fn is_bedrock(&self) -> bool {
+        #[cfg(feature = "bedrock")]
+        return self.bedrock.is_some();
+        #[cfg(not(feature = "bedrock"))]
+        false
+    }
+
     /// The address of this form here, and of this model, where that stands in a path. `asked` is the path of a request
     /// that goes on as it is.
     pub(super) fn uri(
         &self,
         form: Api,
         model: &str,
+        streams: bool,
         asked: Option<&Uri>,
     ) -> Result<Uri, http::Error> {
         let prefix = &*self.prefix;
         let path = match (&self.azure, form.path_of(&encoded(model)), asked) {
+            _ if self.is_bedrock() => {
+                let way = if streams {
+                    "invoke-with-response-stream"
+                } else {
+                    "invoke"
+                };
+                format!("{prefix}/model/{}/{way}", encoded(model)).try_into()?
+            }
             (Some(version), path, _) => {
                 let deployment = match form {
                     Api::Responses => String::new(),
@@ -390,7 +417,7 @@ mod tests {
         ] {
             let endpoint = Endpoint::new("x", base).unwrap();
             let asked: Uri = asked.parse().unwrap();
-            let uri = endpoint.uri(Api::Chat, "m", Some(&asked)).unwrap();
+            let uri = endpoint.uri(Api::Chat, "m", false, Some(&asked)).unwrap();
             assert_eq!(uri.to_string(), expected);
         }
     }

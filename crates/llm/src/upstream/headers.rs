@@ -38,10 +38,21 @@ pub(super) fn translate(headers: &mut HeaderMap, endpoint: &Endpoint) {
     }
 }
 
+/// Leaves of a client's headers what Bedrock takes: there, what Anthropic's say stands in the body, and the path says
+/// what to accept.
+pub(super) fn bedrock(headers: &mut HeaderMap) {
+    remove(headers, |name| {
+        name.as_str().starts_with("anthropic-") || name.as_str().starts_with("x-amz-")
+    });
+    headers.insert(header::CONTENT_TYPE, JSON);
+    headers.remove(header::ACCEPT);
+}
+
 /// The provider's own name for a request.
 pub(super) fn take_request_id(headers: &mut HeaderMap) -> Option<HeaderValue> {
     let anthropics = headers.remove("request-id");
-    headers.remove("x-request-id").or(anthropics)
+    let amazons = headers.remove("x-amzn-requestid");
+    headers.remove("x-request-id").or(anthropics).or(amazons)
 }
 
 /// Whether this is the type of the content.

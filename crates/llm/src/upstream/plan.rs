@@ -13,6 +13,8 @@ use tollgate_core::{
 };
 
 use super::Endpoint;
+#[cfg(feature = "bedrock")]
+use crate::bedrock;
 use crate::{
     ModelInfo,
     canon::Losses,
@@ -56,16 +58,21 @@ impl Plan {
         let extensions = &parts.extensions;
         let as_it_is = |form: Option<Api>, body| Self {
             form,
-            uri: endpoint.uri(form.unwrap_or(Api::Chat), "", Some(&parts.uri)),
+            uri: endpoint.uri(form.unwrap_or(Api::Chat), "", false, Some(&parts.uri)),
             body,
             way: Way::Same { hides_usage: false },
             dropped: None,
         };
+        // Bedrock has another path for each model, and for streams.
+        let unknown = |form, body| match endpoint.is_bedrock() {
+            true => Err(no_path()),
+            false => Ok(as_it_is(form, body)),
+        };
         let Some(target) = extensions.get::<Target>() else {
-            return Ok(as_it_is(None, body));
+            return unknown(None, body);
         };
         let (Some(payload), Some(front)) = (extensions.get::<Payload>(), Api::of(parts)) else {
-            return Ok(as_it_is(None, body));
+            return unknown(None, body);
         };
         // A layer in between may have changed the body since it was inspected.
         let seen = extensions.get::<Peek>();
@@ -76,7 +83,7 @@ impl Plan {
             None => Peek::at(front, &parts.uri, payload.bytes()).ok(),
         };
         let Some((call, peek)) = looked else {
-            return Ok(as_it_is(Some(front), body));
+            return unknown(Some(front), body);
         };
         let model = if target.model.is_empty() {
             &*call.model
@@ -94,9 +101,18 @@ impl Plan {
         };
         if form.is_like(front) {
             let (bytes, hides_usage) = peek.rewrite(model, endpoint.wants_usage());
+            #[cfg(feature = "bedrock")]
+            let bytes = match endpoint.is_bedrock() {
+                true => {
+                    let betas = bedrock::betas(&parts.headers);
+                    bedrock::wrap(&bytes, endpoint.target(model, None).version, &betas)
+                        .ok_or_else(no_path)?
+                }
+                false => bytes,
+            };
             return Ok(Self {
                 form: Some(form),
-                uri: endpoint.uri(form, model, Some(&parts.uri)),
+                uri: endpoint.uri(form, model, call.stream, Some(&parts.uri)),
                 body: bytes,
                 way: match front {
                     Api::StreamGenerate { array: true } => Way::Array,
@@ -113,7 +129,7 @@ impl Plan {
         }
         Ok(Self {
             form: Some(form),
-            uri: endpoint.uri(form, model, None),
+            uri: endpoint.uri(form, model, call.stream, None),
             body: bytes.into(),
             way: Way::Translated(Box::new(translation)),
             dropped: dropped(&losses),

@@ -20,13 +20,15 @@ use super::{
     plain::{Plain, counted, fail, invalid, unauthorized},
     plan::{Plan, Way, no_path},
 };
+#[cfg(feature = "bedrock")]
+use crate::bedrock;
 use crate::{ModelInfo, dialect::Api, meter::Meter};
 
 /// What becomes of a request.
 pub(super) enum Start {
     Send(Box<Sending>),
     /// It is answered without the endpoint.
-    Known(Response<Reply<UpstreamBody>>),
+    Known(Box<Response<Reply<UpstreamBody>>>),
     Refused(Rejection),
 }
 
@@ -39,6 +41,8 @@ pub(super) struct Sending {
     way: Way,
     dropped: Option<HeaderValue>,
     max_answer: usize,
+    #[cfg(feature = "bedrock")]
+    is_bedrock: bool,
 }
 
 impl Sending {
@@ -56,7 +60,7 @@ impl Sending {
             Err(rejection) => return Start::Refused(rejection),
         };
         if let Way::Count(front) = plan.way {
-            return Start::Known(counted(front, plan.body.len() as u64));
+            return Start::Known(Box::new(counted(front, plan.body.len() as u64)));
         }
         let Ok(uri) = plan.uri else {
             return Start::Refused(no_path());
@@ -65,6 +69,9 @@ impl Sending {
         if matches!(plan.way, Way::Translated(_)) {
             headers::translate(&mut parts.headers, endpoint);
         }
+        if endpoint.is_bedrock() {
+            headers::bedrock(&mut parts.headers);
+        }
         for (name, value) in endpoint.headers() {
             parts.headers.insert(name, value.clone());
         }
@@ -72,10 +79,19 @@ impl Sending {
         let form = plan.form;
         let meter =
             Meter::new(trail.clone(), form.unwrap_or(Api::Chat), plan.body.clone()).priced(price);
+        #[cfg(feature = "bedrock")]
+        let signed = plan.body.clone();
         let mut request = Request::new(Sent::new(Full::new(plan.body), trail.clone()));
         *request.method_mut() = parts.method;
         *request.uri_mut() = uri;
         *request.headers_mut() = parts.headers;
+        #[cfg(feature = "bedrock")]
+        if let Some(signer) = endpoint.signer()
+            && let Err(error) = signer.sign(&mut request, &signed)
+        {
+            tracing::warn!(%error, "a request cannot be signed");
+            return Start::Refused(no_path());
+        }
         Start::Send(Box::new(Self {
             request,
             trail,
@@ -84,6 +100,8 @@ impl Sending {
             way: plan.way,
             dropped: plan.dropped,
             max_answer,
+            #[cfg(feature = "bedrock")]
+            is_bedrock: endpoint.is_bedrock(),
         }))
     }
 
@@ -100,6 +118,8 @@ impl Sending {
             way,
             dropped,
             max_answer,
+            #[cfg(feature = "bedrock")]
+            is_bedrock,
         } = *self;
         let response = match client.request(request).await {
             Ok(response) => response,
@@ -132,6 +152,12 @@ impl Sending {
             meter.tell(Usage::default());
             return Err(unauthorized(&trail));
         }
+        #[cfg(feature = "bedrock")]
+        let framed = is_bedrock && is(&head.headers, bedrock::EVENT_STREAM);
+        #[cfg(feature = "bedrock")]
+        if framed {
+            head.headers.insert(CONTENT_TYPE, EVENTS);
+        }
         if head.status.is_success() && is(&head.headers, "text/event-stream") {
             head.headers.remove(CONTENT_LENGTH); // Another number of bytes comes out.
             let relay = match way {
@@ -143,6 +169,8 @@ impl Sending {
                 Way::Same { hides_usage } => Relay::new(meter, hides_usage),
                 Way::Count(_) => return Err(invalid(&trail)),
             };
+            #[cfg(feature = "bedrock")]
+            let relay = if framed { relay.framed() } else { relay };
             if relay.writes_array() {
                 head.headers.insert(CONTENT_TYPE, JSON);
             }
@@ -171,6 +199,11 @@ impl Sending {
             plain.answer(&mut head, answer, &mut meter)?
         } else {
             meter.tell(Usage::default()); // An error without output is known to cost nothing.
+            #[cfg(feature = "bedrock")]
+            let answer = match is_bedrock {
+                true => bedrock::unwrap_error(&mut head, answer),
+                false => answer,
+            };
             plain.error(&mut head, answer)?
         };
         drop(meter);
@@ -219,6 +252,8 @@ fn unanswered(trail: &Trail, error: &hyper_util::client::legacy::Error) -> Rejec
     )
 }
 
+#[cfg(feature = "bedrock")]
+const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
 const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
 /// Names what a translated request could not say.
 const DROPPED: HeaderName = HeaderName::from_static("x-tollgate-dropped");

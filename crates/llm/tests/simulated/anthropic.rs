@@ -58,6 +58,9 @@ async fn a_stream_has_the_order_of_events_and_says_the_same_as_a_plain_answer() 
         stream.joined("/delta/thinking"),
         plain["content"][0]["thinking"]
     );
+    // The words of "Thinking about: aloud weather and time".
+    let thought = plain["usage"]["output_tokens_details"].clone();
+    assert_eq!(thought, json!({ "thinking_tokens": 6 }));
     assert_eq!(
         stream.joined("/delta/signature"),
         plain["content"][0]["signature"]

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -7,7 +7,7 @@ use tollgate::{
     llm::{Candidate, Dialect, Endpoint, EndpointError, ModelInfo, Price, Prices},
 };
 
-use super::{ConfigError, expand};
+use super::{ConfigError, bedrock::Bedrock, expand};
 
 /// Who serves models.
 #[derive(Debug, Deserialize)]
@@ -33,6 +33,7 @@ pub(crate) struct Provider {
     lenient: bool,
     anthropic_version: Option<String>,
     azure_api_version: Option<String>,
+    bedrock: Option<Bedrock>,
     #[serde(default)]
     pub(crate) http2: bool,
     pub(crate) ca: Option<PathBuf>,
@@ -53,22 +54,43 @@ impl Provider {
             lenient: false,
             anthropic_version: None,
             azure_api_version: None,
+            bedrock: None,
             http2: false,
             ca: None,
         }
     }
 
     /// Where it is.
-    pub(crate) fn base_url(&self) -> &str {
-        self.base_url.as_deref().unwrap_or(match self.dialect {
-            Dialect::Anthropic => "https://api.anthropic.com/v1",
-            Dialect::Gemini => "https://generativelanguage.googleapis.com/v1beta",
-            _ => "https://api.openai.com/v1",
-        })
+    pub(crate) fn base_url(&self) -> Cow<'_, str> {
+        match (&self.base_url, &self.bedrock, self.dialect) {
+            (Some(url), ..) => Cow::Borrowed(url),
+            (None, Some(bedrock), _) => bedrock.base_url().into(),
+            (None, None, Dialect::Anthropic) => "https://api.anthropic.com/v1".into(),
+            (None, None, Dialect::Gemini) => {
+                "https://generativelanguage.googleapis.com/v1beta".into()
+            }
+            (None, None, _) => "https://api.openai.com/v1".into(),
+        }
+    }
+
+    /// Whether a credential goes there.
+    pub(crate) const fn has_key(&self) -> bool {
+        self.api_key.is_some() || self.bedrock.is_some()
     }
 
     /// Where it is and how it is spoken to; reads the file of its authorities.
     pub(crate) fn endpoint(&self) -> Result<Endpoint, ConfigError> {
+        if let Some(bedrock) = &self.bedrock {
+            let mistake = match self.dialect {
+                Dialect::Anthropic => bedrock.mistake(self.api_key.is_some()),
+                _ => Some("needs `dialect = \"anthropic\"`"),
+            };
+            if let Some(mistake) = mistake {
+                let name = &self.name;
+                let message = format!("`bedrock` of the provider `{name}` {mistake}");
+                return Err(ConfigError::Invalid(message));
+            }
+        }
         let endpoint = self.address();
         let endpoint = endpoint.map_err(|error| ConfigError::Endpoint(self.name.clone(), error))?;
         let Some(path) = &self.ca else {
@@ -86,13 +108,17 @@ impl Provider {
     }
 
     fn address(&self) -> Result<Endpoint, EndpointError> {
-        let mut endpoint = Endpoint::new(&*self.name, self.base_url())?
+        let mut endpoint = Endpoint::new(&*self.name, &self.base_url())?
             .dialect(self.dialect)
             .asks_for_usage(self.include_usage)
             .responses(self.responses)
             .legacy_max_tokens(self.legacy_max_tokens)
             .lenient(self.lenient)
             .http2(self.http2);
+        #[cfg(feature = "bedrock")]
+        if let Some(bedrock) = &self.bedrock {
+            endpoint = bedrock.set(endpoint)?;
+        }
         if let Some(version) = &self.anthropic_version {
             endpoint = endpoint.anthropic_version(version)?;
         }

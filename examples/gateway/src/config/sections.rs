@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tollgate::{
     auth::{ApiKeys, KeyDigest},
-    core::fact::Principal,
+    core::fact::{Clearance, Principal},
 };
 
 use super::{ConfigError, expand};
@@ -62,6 +62,7 @@ pub(crate) struct Key {
     #[serde(default)]
     pub(crate) roles: Vec<String>,
     pub(crate) models: Option<Vec<String>>,
+    pub(crate) classification: Option<Clearance>,
     #[serde(skip)]
     pub(crate) is_fresh: bool,
 }
@@ -80,6 +81,7 @@ impl Key {
             org: None,
             roles: Vec::new(),
             models: None,
+            classification: None,
             is_fresh: true,
         }
     }
@@ -113,6 +115,9 @@ impl Key {
         }
         if let Some(org) = &self.org {
             principal = principal.with_org(&**org);
+        }
+        if let Some(classification) = self.classification {
+            principal = principal.with_clearance(classification);
         }
         match &self.models {
             Some(models) => principal.with_models(models.iter().map(String::as_str)),

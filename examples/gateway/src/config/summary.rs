@@ -40,7 +40,7 @@ impl Config {
             }
         }
         for provider in &self.providers {
-            let key = if provider.api_key.is_some() {
+            let key = if provider.has_key() {
                 "with a key"
             } else {
                 "without a key"

@@ -23,10 +23,6 @@ pub(crate) struct StreamReader {
 }
 
 impl StreamReader {
-    pub(crate) fn new() -> Self {
-        Self::default()
-    }
-
     /// What most chunks are, a piece of one text, without a tree of values. Says whether it was one.
     fn quick(&mut self, data: &[u8], out: &mut Vec<Delta>) -> bool {
         let Ok(chunk) = serde_json::from_slice::<Quick>(data) else {

@@ -107,6 +107,7 @@ struct Echo<'a> {
     top_logprobs: u32,
     top_p: f64,
     truncation: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<&'a Value>,
 }
 

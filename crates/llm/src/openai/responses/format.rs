@@ -64,7 +64,7 @@ fn format(
         return Err(json::missing(kind));
     };
     match is.as_str() {
-        Some("json_schema") => return schema(fields, at, losses),
+        Some("json_schema") => schema(fields, at, losses),
         Some(is @ ("text" | "json_object")) => {
             for (key, _) in fields.iter().filter(|(_, value)| !value.is_null()) {
                 losses.field(at.key(key).to_string());

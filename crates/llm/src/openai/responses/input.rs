@@ -1,12 +1,12 @@
+mod call;
+mod reasoning;
+
 use serde_json::{Map, Value};
 use tollgate_core::Rejection;
 
-use super::{
-    content::{self, Whose},
-    seal,
-};
+use super::content::{self, Whose};
 use crate::{
-    canon::{Ask, Called, Carried, Part, Role, Signature, Turn},
+    canon::{Ask, Called, Part, Role, Turn},
     json::{self, Path},
 };
 
@@ -120,134 +120,6 @@ impl Input<'_> {
         Ok(())
     }
 
-    fn call(
-        &mut self,
-        fields: Map<String, Value>,
-        index: usize,
-        at: Path<'_>,
-    ) -> Result<(), Rejection> {
-        let (mut id, mut name, mut arguments) = (None, None, None);
-        for (key, value) in fields {
-            let at = at.key(&key);
-            match key.as_str() {
-                "type" | "id" | "status" => {}
-                _ if value.is_null() => {}
-                "call_id" => id = Some(json::text(value, at)?),
-                "name" => name = Some(json::text(value, at)?),
-                "arguments" => arguments = Some(json::text(value, at)?),
-                "caller" if value["type"] == "direct" => {}
-                "async" if value == false => {}
-                _ => self.ask.losses.field(at.to_string()),
-            }
-        }
-        let id = id.ok_or_else(|| json::missing(at.key("call_id")))?;
-        let name = name.ok_or_else(|| json::missing(at.key("name")))?;
-        let arguments = arguments.ok_or_else(|| json::missing(at.key("arguments")))?;
-        let (plain, carried) = Carried::from_id(&id);
-        self.names.insert(plain, &name);
-        self.said(index);
-        // Where the reasoning items have come back, they say the same.
-        if !self.signed {
-            for (text, signature) in carried.thinking {
-                self.signed = true;
-                self.said(index).push(thought(text, signature));
-            }
-        }
-        self.called = true;
-        self.said(index).push(Part::ToolCall {
-            id: plain.to_owned(),
-            name,
-            arguments,
-            signature: carried.signature,
-            cached: false,
-        });
-        Ok(())
-    }
-
-    fn output(
-        &mut self,
-        fields: Map<String, Value>,
-        index: usize,
-        at: Path<'_>,
-    ) -> Result<(), Rejection> {
-        let (mut id, mut name, mut content) = (None, None, None);
-        for (key, value) in fields {
-            let at = at.key(&key);
-            match key.as_str() {
-                "type" | "id" | "status" => {}
-                _ if value.is_null() => {}
-                "call_id" => id = Some(json::text(value, at)?),
-                "name" => name = Some(json::text(value, at)?),
-                "output" => {
-                    let losses = &mut self.ask.losses;
-                    content = Some(content::read(value, at, Whose::User, losses)?);
-                }
-                "caller" if value["type"] == "direct" => {}
-                _ => self.ask.losses.field(at.to_string()),
-            }
-        }
-        let id = id.ok_or_else(|| json::missing(at.key("call_id")))?;
-        let content = content.ok_or_else(|| json::missing(at.key("output")))?;
-        let (plain, _) = Carried::from_id(&id);
-        let called = self.names.name(plain);
-        let result = Part::ToolResult {
-            id: plain.to_owned(),
-            name: called.or(name).unwrap_or_default(),
-            content,
-            is_error: false,
-            cached: false,
-        };
-        // What was called at once is answered at once.
-        match self.ask.turns.last_mut() {
-            Some(turn) if matches!(turn.parts.last(), Some(Part::ToolResult { .. })) => {
-                turn.parts.push(result);
-            }
-            _ => self.ask.turns.push(Turn {
-                role: Role::User,
-                parts: vec![result],
-                at: index,
-            }),
-        }
-        Ok(())
-    }
-
-    fn reasoning(
-        &mut self,
-        fields: Map<String, Value>,
-        index: usize,
-        at: Path<'_>,
-    ) -> Result<(), Rejection> {
-        let (mut summary, mut content, mut sealed) = (String::new(), String::new(), None);
-        for (key, value) in fields {
-            let at = at.key(&key);
-            match key.as_str() {
-                "type" | "id" | "status" => {}
-                _ if value.is_null() => {}
-                "summary" => summary = texts(value, at)?,
-                "content" => content = texts(value, at)?,
-                "encrypted_content" => sealed = Some(json::text(value, at)?),
-                _ => self.ask.losses.field(at.to_string()),
-            }
-        }
-        let shown = if content.is_empty() { summary } else { content };
-        let shown = (!shown.is_empty()).then_some(shown);
-        let part = match (sealed, shown) {
-            (Some(sealed), shown) => {
-                let (text, signature) = seal::open(&sealed, shown);
-                thought(text, signature)
-            }
-            (None, Some(text)) => Part::Thinking {
-                text,
-                signature: None,
-            },
-            (None, None) => return Ok(()), // A model that thought, and does not say what.
-        };
-        let signed = !matches!(&part, Part::Thinking { signature, .. } if signature.is_none());
-        self.said(index).push(part);
-        self.signed |= signed;
-        Ok(())
-    }
-
     /// The assistant's turn that an item belongs to: items of one answer follow each other.
     fn said(&mut self, index: usize) -> &mut Vec<Part> {
         let last = self.ask.turns.last();
@@ -278,33 +150,6 @@ impl Input<'_> {
             Some(Part::Text { .. } | Part::Refusal(_))
         )
     }
-}
-
-fn thought(text: Option<String>, signature: Signature) -> Part {
-    match text {
-        Some(text) => Part::Thinking {
-            text,
-            signature: Some(signature),
-        },
-        None => Part::Redacted(signature),
-    }
-}
-
-/// The texts of a list of `{"type": .., "text": ..}`, with an empty line between them.
-fn texts(value: Value, at: Path<'_>) -> Result<String, Rejection> {
-    let mut all = String::new();
-    for (index, value) in json::list(value, at)?.into_iter().enumerate() {
-        let at = at.index(index);
-        let mut fields = json::object(value, at)?;
-        let at = at.key("text");
-        let text = fields.shift_remove("text");
-        let text = json::text(text.ok_or_else(|| json::missing(at))?, at)?;
-        if !all.is_empty() {
-            all.push_str("\n\n");
-        }
-        all.push_str(&text);
-    }
-    Ok(all)
 }
 
 const ROLES: &str = "one of user, assistant, system and developer";

@@ -129,6 +129,7 @@ struct Known<'a> {
     incomplete_details: Option<Incomplete>,
     model: &'a str,
     output: &'a [Item<'a>],
+    #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Counts>,
 }
 

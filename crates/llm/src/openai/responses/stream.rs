@@ -1,4 +1,5 @@
 mod block;
+mod calls;
 mod events;
 
 use std::{collections::BTreeMap, fmt};
@@ -11,7 +12,7 @@ use self::{
     events::Events,
 };
 use super::{
-    answer::{call_id_of, logprobs},
+    answer::logprobs,
     item::{Content, Item, Status},
     response::{Response, State, incomplete},
     seal,
@@ -74,6 +75,11 @@ impl StreamWriter {
             }
         }
         self.events.error(message, code, out);
+        // A response has a closed list of codes; the event before it has ours.
+        let code = match code {
+            "rate_limit_exceeded" | "invalid_prompt" => code,
+            _ => "server_error",
+        };
         let state = State::Failed { code, message };
         self.tell("response.failed", state, out);
     }
@@ -188,40 +194,6 @@ impl StreamWriter {
         self.end(index, Status::Completed, out);
     }
 
-    fn call(
-        &mut self,
-        index: u32,
-        call_id: &str,
-        name: String,
-        signature: Option<&Signature>,
-        out: &mut Vec<u8>,
-    ) {
-        self.begin(out);
-        self.close(Status::Completed, out);
-        let id = self.response.item_id("fc", self.items.len());
-        let call_id = call_id_of(call_id, signature, &id).into_owned();
-        self.kept += call_id.len() + name.len();
-        let item = Item::FunctionCall {
-            id,
-            status: Status::InProgress,
-            call_id: call_id.into(),
-            name: name.into(),
-            arguments: "".into(),
-        };
-        let item = self.add(item, out);
-        self.calls.insert(index, item);
-    }
-
-    fn argue(&mut self, item: usize, json: &str, out: &mut Vec<u8>) {
-        if let Item::FunctionCall { id, arguments, .. } = &mut self.items[item]
-            && !json.is_empty()
-        {
-            self.kept += json.len();
-            self.events.arguments_delta(item, id, json, out);
-            arguments.to_mut().push_str(json);
-        }
-    }
-
     /// Closes all that is open; an answer that is cut is cut in its last item.
     fn finish(&mut self, out: &mut Vec<u8>) {
         let last = self.items.len().saturating_sub(1);
@@ -233,16 +205,7 @@ impl StreamWriter {
         if let Some(open) = &self.open {
             self.close(status(open.item), out);
         }
-        let mut calls: Vec<usize> = std::mem::take(&mut self.calls).into_values().collect();
-        calls.sort_unstable();
-        for item in calls {
-            if matches!(&self.items[item], Item::FunctionCall { arguments, .. } if arguments.is_empty())
-            {
-                self.argue(item, "{}", out); // The deltas are to make up the whole.
-            }
-            self.events.arguments_done(item, &self.items[item], out);
-            self.end(item, status(item), out);
-        }
+        self.close_calls(status, out);
     }
 
     fn done(&mut self, out: &mut Vec<u8>) {
@@ -349,6 +312,6 @@ impl fmt::Debug for StreamWriter {
 }
 
 /// The longest response, in bytes; far beyond what a model writes, and within what one caller may cost.
-const MOST: usize = 32 << 20;
+const MOST: usize = 16 << 20;
 /// What an item takes besides its text, roughly.
 const OVERHEAD: usize = 256;

@@ -142,6 +142,8 @@ impl Messages<'_> {
                 "ephemeral_1h_input_tokens": tokens.cache_write_1h,
             },
             "output_tokens": output,
+            // A part of the output; at the start of a stream there is none.
+            "output_tokens_details": { "thinking_tokens": self.exchange.reasoning().min(output) },
             "service_tier": "standard",
             "inference_geo": "not_available",
         })

@@ -1,8 +1,10 @@
+#[cfg(feature = "bedrock")]
+mod framed;
+
 use std::{collections::VecDeque, mem};
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
-use serde::de::IgnoredAny;
 
 use crate::{
     Dialect,
@@ -24,6 +26,9 @@ pub(crate) struct Relay {
     done: bool,
     told: bool,
     message: Option<String>,
+    /// Where events come in Bedrock's frames.
+    #[cfg(feature = "bedrock")]
+    frames: Option<crate::bedrock::EventStream>,
 }
 
 /// What comes out.
@@ -63,6 +68,8 @@ impl Relay {
             done: false,
             told: false,
             message: None,
+            #[cfg(feature = "bedrock")]
+            frames: None,
         }
     }
 
@@ -80,6 +87,16 @@ impl Relay {
         if self.done {
             return None; // Whatever follows the end mark is no part of the answer.
         }
+        #[cfg(feature = "bedrock")]
+        if let Some(mut frames) = self.frames.take() {
+            let wrong = self.read_framed(&mut frames, piece);
+            self.frames = Some(frames);
+            return wrong;
+        }
+        self.read_events(piece)
+    }
+
+    fn read_events(&mut self, piece: &Bytes) -> Option<&'static str> {
         let mut wrong = None;
         // What lies between `from` and `at` passes, and has not been pushed yet.
         let (mut from, mut at) = (0, 0);
@@ -119,11 +136,11 @@ impl Relay {
 
     /// The stream ended by itself.
     pub(super) fn finish(&mut self) -> Option<&'static str> {
-        // The last event may lack its empty line.
+        // The end mark may lack its empty line; of any other event nobody knows whether it is whole.
         let last = self.begun.split();
-        let is_whole = parse_event(&last).data.is_some_and(|data| {
-            data.trim_ascii() == b"[DONE]" || serde_json::from_slice::<IgnoredAny>(&data).is_ok()
-        });
+        let is_whole = parse_event(&last)
+            .data
+            .is_some_and(|data| data.trim_ascii() == b"[DONE]");
         if is_whole {
             match self.passes(&last) {
                 Ok(true) => self.push(last.freeze()),

@@ -7,7 +7,7 @@ use crate::{
 pub(super) fn read(
     events: impl IntoIterator<Item = impl AsRef<[u8]>>,
 ) -> Result<Vec<Delta>, Fault> {
-    let mut reader = StreamReader::new();
+    let mut reader = StreamReader::default();
     let mut deltas = Vec::new();
     for event in events {
         reader.read(event.as_ref(), &mut deltas)?;

@@ -160,7 +160,11 @@ fn images_and_files_are_read_where_they_stand() {
         let message = json!({"role": "user", "content": [part]});
         let output = json!({"type": "function_call_output", "call_id": "1", "output": [part]});
         let ask = input(json!([message, output]));
-        assert_eq!(ask.turns[0].parts, [expected.clone()], "{part}");
+        assert_eq!(
+            ask.turns[0].parts,
+            std::slice::from_ref(&expected),
+            "{part}"
+        );
         let Part::ToolResult { content, .. } = &ask.turns[1].parts[0] else {
             panic!("{part}");
         };

@@ -34,9 +34,25 @@ fn answers_and_events_are_what_the_published_schema_says() {
         }
         failing.fail("gone", "server_error", &mut failed);
         for event in events(&out).into_iter().chain(events(&failed)) {
-            check(schemas, "ResponseStreamEvent", &event);
+            check(schemas, &named(schemas, &event["type"]), &event);
         }
     }
+}
+
+/// The name of the schema of an event.
+fn named(schemas: &Value, kind: &Value) -> String {
+    let events = schemas["ResponseStreamEvent"]["anyOf"].as_array().unwrap();
+    let mut names = events.iter().map(|event| name(&event["$ref"]));
+    let mut is = |name: &&str| schemas[name]["properties"]["type"]["enum"][0] == *kind;
+    names
+        .find(&mut is)
+        .unwrap_or_else(|| panic!("no {kind}"))
+        .to_owned()
+}
+
+/// What a reference refers to.
+fn name(reference: &Value) -> &str {
+    reference.as_str().unwrap().rsplit('/').next().unwrap()
 }
 
 fn check(schemas: &Value, name: &str, value: &Value) {
@@ -47,8 +63,8 @@ fn check(schemas: &Value, name: &str, value: &Value) {
 
 /// As much of JSON schema as the document uses for what must be there.
 fn valid(schemas: &Value, schema: &Value, value: &Value) -> Result<(), String> {
-    if let Some(name) = schema["$ref"].as_str() {
-        let name = name.rsplit('/').next().unwrap();
+    if schema["$ref"].is_string() {
+        let name = name(&schema["$ref"]);
         return valid(schemas, &schemas[name], value).map_err(|why| format!("{name}: {why}"));
     }
     let list = |key: &str| schema[key].as_array().map_or(&[][..], Vec::as_slice);
