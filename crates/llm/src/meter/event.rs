@@ -55,10 +55,15 @@ impl Meter {
         let mut told = None;
         if let Some(chunk) = openai::Chunk::with_usage(data) {
             told = chunk.usage(self.told);
+<<<<<<< HEAD
             if chunk.is_only_usage() {
                 if let Some(usage) = told {
                     self.tell(usage);
                 }
+=======
+            if let Some(usage) = told.filter(|_| chunk.is_only_usage()) {
+                self.tell(usage);
+>>>>>>> w-fuzz
                 return Event::Usage;
             }
         }
@@ -116,7 +121,11 @@ impl Meter {
     fn response(&mut self, data: &[u8]) -> Event {
         let kind = kind(data);
         if kind.ends_with(b".delta") {
+<<<<<<< HEAD
             self.part(data, None, slice::from_ref(&WORDS.delta));
+=======
+            self.part(data, &WORDS.start, slice::from_ref(&WORDS.delta));
+>>>>>>> w-fuzz
             return Event::Part;
         }
         let event = match kind {

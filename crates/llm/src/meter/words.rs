@@ -4,11 +4,17 @@ use memchr::memmem::Finder;
 
 /// The words that events are searched for. How to search is worked out once: that takes longer than to search an event.
 pub(super) struct Words {
+    /// Found at the start of anything.
+    pub(super) start: Finder<'static>,
     /// Inside a text it would be escaped, as all of these.
     pub(super) finish: Finder<'static>,
     pub(super) choices: Finder<'static>,
     /// The fields that hold what a model has written, the reasoning of compatible servers too.
+<<<<<<< HEAD
     pub(super) texts: [Finder<'static>; 7],
+=======
+    pub(super) texts: [Finder<'static>; 6],
+>>>>>>> w-fuzz
     pub(super) delta: Finder<'static>,
     /// Those of Anthropic's deltas.
     pub(super) deltas: [Finder<'static>; 3],
@@ -27,6 +33,10 @@ pub(super) struct Words {
 pub(super) static WORDS: LazyLock<Words> = LazyLock::new(|| {
     let word = |word: &'static str| Finder::new(word);
     Words {
+<<<<<<< HEAD
+=======
+        start: word(""),
+>>>>>>> w-fuzz
         finish: word("\"finish_reason\""),
         choices: word("\"choices\""),
         texts: [
