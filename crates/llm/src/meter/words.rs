@@ -10,11 +10,7 @@ pub(super) struct Words {
     pub(super) finish: Finder<'static>,
     pub(super) choices: Finder<'static>,
     /// The fields that hold what a model has written, the reasoning of compatible servers too.
-<<<<<<< HEAD
-    pub(super) texts: [Finder<'static>; 7],
-=======
     pub(super) texts: [Finder<'static>; 6],
->>>>>>> w-fuzz
     pub(super) delta: Finder<'static>,
     /// Those of Anthropic's deltas.
     pub(super) deltas: [Finder<'static>; 3],
@@ -23,24 +19,15 @@ pub(super) struct Words {
     pub(super) call: Finder<'static>,
     pub(super) candidates: Finder<'static>,
     pub(super) text: Finder<'static>,
-    pub(super) item: Finder<'static>,
-    pub(super) name: Finder<'static>,
-    pub(super) block: Finder<'static>,
-    /// What a block of Anthropic's begins with; a tool's name is output as well.
-    pub(super) blocks: [Finder<'static>; 3],
 }
 
 pub(super) static WORDS: LazyLock<Words> = LazyLock::new(|| {
     let word = |word: &'static str| Finder::new(word);
     Words {
-<<<<<<< HEAD
-=======
         start: word(""),
->>>>>>> w-fuzz
         finish: word("\"finish_reason\""),
         choices: word("\"choices\""),
         texts: [
-            "\"name\"",
             "\"content\"",
             "\"arguments\"",
             "\"text\"",
@@ -56,9 +43,5 @@ pub(super) static WORDS: LazyLock<Words> = LazyLock::new(|| {
         call: word("\"functionCall\""),
         candidates: word("\"candidates\""),
         text: word("\"text\""),
-        item: word("\"item\""),
-        name: word("\"name\""),
-        block: word("\"content_block\""),
-        blocks: ["\"text\"", "\"thinking\"", "\"name\""].map(word),
     }
 });
