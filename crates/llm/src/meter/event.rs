@@ -25,11 +25,24 @@ pub(crate) enum Event {
 impl Meter {
     /// Reads an event by its data. Most are passed after a few searches, without being parsed.
     pub(crate) fn read(&mut self, data: &[u8]) -> Event {
+        self.streams = true;
         match self.api {
             Api::Messages => self.message(data),
             Api::Generate | Api::StreamGenerate { .. } => self.content(data),
             Api::Responses => self.response(data),
             _ => self.chunk(data),
+        }
+    }
+
+    /// Counts what came of an event before the stream broke off within it: the provider has written it.
+    pub(crate) fn read_half(&mut self, data: &[u8]) {
+        match self.api {
+            Api::Messages => self.part(data, None, &WORDS.deltas),
+            Api::Generate | Api::StreamGenerate { .. } => {
+                self.part(data, None, slice::from_ref(&WORDS.text));
+            }
+            Api::Responses => self.part(data, None, slice::from_ref(&WORDS.delta)),
+            _ => self.part(data, None, &WORDS.texts),
         }
     }
 
@@ -42,8 +55,10 @@ impl Meter {
         let mut told = None;
         if let Some(chunk) = openai::Chunk::with_usage(data) {
             told = chunk.usage(self.told);
-            if let Some(usage) = told.filter(|_| chunk.is_only_usage()) {
-                self.tell(usage);
+            if chunk.is_only_usage() {
+                if let Some(usage) = told {
+                    self.tell(usage);
+                }
                 return Event::Usage;
             }
         }
@@ -51,7 +66,7 @@ impl Meter {
             return Event::Error;
         }
         self.finished |= behind(data, &WORDS.finish).is_some_and(is_text);
-        self.part(data, &WORDS.choices, &WORDS.texts);
+        self.part(data, Some(&WORDS.choices), &WORDS.texts);
         // Said beside a part, it includes the part.
         if let Some(usage) = told {
             self.tell(usage);
@@ -62,9 +77,9 @@ impl Meter {
     /// Anthropic's events.
     fn message(&mut self, data: &[u8]) -> Event {
         match kind(data) {
-            b"content_block_delta" => self.part(data, &WORDS.delta, &WORDS.deltas),
+            b"content_block_delta" => self.part(data, Some(&WORDS.delta), &WORDS.deltas),
             // A tool's name is output as well.
-            b"content_block_start" => self.chunks += 1,
+            b"content_block_start" => self.part(data, Some(&WORDS.block), &WORDS.blocks),
             b"message_stop" => {
                 self.finished = true;
                 return Event::Done;
@@ -72,9 +87,7 @@ impl Meter {
             b"error" => return Event::Error,
             b"ping" | b"content_block_stop" => {}
             _ => {
-                if let Some(usage) = anthropic::stream_usage(data, self.told) {
-                    self.tell(usage);
-                }
+                self.heard(anthropic::stream_usage(data, self.told));
             }
         }
         Event::Part
@@ -87,13 +100,14 @@ impl Meter {
         }
         let ends = |word| behind(data, word).is_some_and(is_text);
         self.finished |= ends(&WORDS.finish_reason) || ends(&WORDS.block_reason);
-        match gemini::stream_usage(data, self.told) {
-            Some(usage) => self.tell(usage), // A running total, this chunk included.
-            None if WORDS.call.find(data).is_some() => {
+        // A running total, this chunk included.
+        if !self.heard(gemini::stream_usage(data, self.told)) {
+            if WORDS.call.find(data).is_some() {
                 self.chunks += 1;
                 self.text.add(data);
+            } else {
+                self.part(data, Some(&WORDS.candidates), slice::from_ref(&WORDS.text));
             }
-            None => self.part(data, &WORDS.candidates, slice::from_ref(&WORDS.text)),
         }
         Event::Part
     }
@@ -102,23 +116,25 @@ impl Meter {
     fn response(&mut self, data: &[u8]) -> Event {
         let kind = kind(data);
         if kind.ends_with(b".delta") {
-            self.part(data, &WORDS.start, slice::from_ref(&WORDS.delta));
+            self.part(data, None, slice::from_ref(&WORDS.delta));
             return Event::Part;
         }
         let event = match kind {
             b"response.completed" | b"response.incomplete" => Event::Done,
-            b"response.failed" | b"error" => Event::Error,
+            b"response.failed" | b"response.cancelled" | b"error" => Event::Error,
+            b"response.output_item.added" => {
+                self.part(data, Some(&WORDS.item), slice::from_ref(&WORDS.name));
+                return Event::Part;
+            }
             _ => return Event::Part,
         };
-        if let Some(usage) = openai::responses::stream_usage(data, self.told) {
-            self.tell(usage);
-        }
+        self.heard(openai::responses::stream_usage(data, self.told));
         self.finished |= event == Event::Done;
         event
     }
 
     /// A part of the answer, whose texts stand in these fields after a first word.
-    fn part(&mut self, data: &[u8], after: &Finder<'_>, keys: &[Finder<'_>]) {
+    fn part(&mut self, data: &[u8], after: Option<&Finder<'_>>, keys: &[Finder<'_>]) {
         self.chunks += 1;
         for text in texts(data, after, keys) {
             self.text.add(text);

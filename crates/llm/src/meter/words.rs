@@ -4,13 +4,11 @@ use memchr::memmem::Finder;
 
 /// The words that events are searched for. How to search is worked out once: that takes longer than to search an event.
 pub(super) struct Words {
-    /// Found at the start of anything.
-    pub(super) start: Finder<'static>,
     /// Inside a text it would be escaped, as all of these.
     pub(super) finish: Finder<'static>,
     pub(super) choices: Finder<'static>,
     /// The fields that hold what a model has written, the reasoning of compatible servers too.
-    pub(super) texts: [Finder<'static>; 6],
+    pub(super) texts: [Finder<'static>; 7],
     pub(super) delta: Finder<'static>,
     /// Those of Anthropic's deltas.
     pub(super) deltas: [Finder<'static>; 3],
@@ -19,15 +17,20 @@ pub(super) struct Words {
     pub(super) call: Finder<'static>,
     pub(super) candidates: Finder<'static>,
     pub(super) text: Finder<'static>,
+    pub(super) item: Finder<'static>,
+    pub(super) name: Finder<'static>,
+    pub(super) block: Finder<'static>,
+    /// What a block of Anthropic's begins with; a tool's name is output as well.
+    pub(super) blocks: [Finder<'static>; 3],
 }
 
 pub(super) static WORDS: LazyLock<Words> = LazyLock::new(|| {
     let word = |word: &'static str| Finder::new(word);
     Words {
-        start: word(""),
         finish: word("\"finish_reason\""),
         choices: word("\"choices\""),
         texts: [
+            "\"name\"",
             "\"content\"",
             "\"arguments\"",
             "\"text\"",
@@ -43,5 +46,9 @@ pub(super) static WORDS: LazyLock<Words> = LazyLock::new(|| {
         call: word("\"functionCall\""),
         candidates: word("\"candidates\""),
         text: word("\"text\""),
+        item: word("\"item\""),
+        name: word("\"name\""),
+        block: word("\"content_block\""),
+        blocks: ["\"text\"", "\"thinking\"", "\"name\""].map(word),
     }
 });
