@@ -22,7 +22,7 @@ pub(crate) use self::{
     answer::{Answer, Choice, Finish},
     ask::{Ask, Effort, Format, Names, Reasoning, Target, Tool, ToolChoice, Turn},
     called::{Called, can_be_repeated},
-    carry::Carried,
+    carry::{Carried, MARK},
     delta::Delta,
     embed::{EmbedAnswer, EmbedAsk},
     fault::{Fault, Kind},

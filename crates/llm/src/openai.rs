@@ -11,6 +11,7 @@ pub(crate) mod embeddings;
 mod error;
 #[cfg(feature = "upstream")]
 mod fields;
+mod response_error;
 #[cfg(feature = "upstream")]
 pub(crate) mod responses;
 #[cfg(feature = "upstream")]
@@ -18,7 +19,10 @@ mod usage;
 #[cfg(feature = "upstream")]
 mod write;
 
-pub(crate) use self::error::{error_event, error_json, rate_headers};
+pub(crate) use self::{
+    error::{error_event, error_json, rate_headers},
+    response_error::error_event as response_error_event,
+};
 #[cfg(feature = "upstream")]
 pub(crate) use self::{
     error::{read_error, write_fault},

@@ -1,13 +1,15 @@
 mod fields;
+#[cfg(feature = "upstream")]
+mod rewrite;
 
 use std::{borrow::Cow, ops::Range};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{StatusCode, Uri};
 use memchr::memmem;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer};
-use serde_json::{Value, value::RawValue};
+use serde_json::value::RawValue;
 use tollgate_core::{
     Rejection,
     fact::{Abilities, Call},
@@ -46,6 +48,9 @@ impl Peek {
         if model.is_empty() {
             return Err(no_model());
         }
+        if model.len() > LONGEST_NAME {
+            return Err(unknown_model());
+        }
         let mut call = Call::new(api.operation(), &*model);
         call.stream = match api {
             Api::StreamGenerate { .. } => true,
@@ -70,57 +75,10 @@ impl Peek {
         };
         Ok((call, peek))
     }
-
-    /// Whether this is what was seen of these bytes. It is not, once a layer in between has replaced them.
-    pub(crate) fn is_of(&self, body: &Bytes) -> bool {
-        self.body.as_ptr() == body.as_ptr() && self.body.len() == body.len()
-    }
-
-    /// The body with the model's name at the target, and with `include_usage` set if that is wanted and not the case.
-    /// Says whether it was set, so that the extra chunk can be kept from a client that did not ask for it.
-    pub(crate) fn rewrite(&self, model: &str, want_usage: bool) -> (Bytes, bool) {
-        let mut edits: Vec<(Range<usize>, Cow<'_, str>)> = Vec::new();
-        if let Some(at) = self.model.clone().filter(|_| !model.is_empty()) {
-            let name = Value::from(model).to_string();
-            if self.body.get(at.clone()) != Some(name.as_bytes()) {
-                edits.push((at, name.into()));
-            }
-        }
-        let wanted = self.usage.clone().filter(|_| want_usage);
-        let added = wanted.is_some();
-        edits.extend(wanted.map(|(at, text)| (at, text.into())));
-        edits.extend(carried(&self.body).map(|at| (at, "".into())));
-        if edits.is_empty() {
-            return (self.body.clone(), added);
-        }
-        edits.sort_by_key(|(at, _)| at.start);
-        let grown: usize = edits.iter().map(|(_, text)| text.len()).sum();
-        let mut body = BytesMut::with_capacity(self.body.len() + grown);
-        let mut from = 0;
-        for (at, text) in edits {
-            if at.start < from {
-                continue; // A model's name that looks like what an id carries.
-            }
-            body.extend_from_slice(&self.body[from..at.start]);
-            body.extend_from_slice(text.as_bytes());
-            from = at.end;
-        }
-        body.extend_from_slice(&self.body[from..]);
-        (body.freeze(), added)
-    }
 }
 
-/// What tool calls' ids carry from a turn that another provider served; for this one they are too long.
-fn carried(body: &[u8]) -> impl Iterator<Item = Range<usize>> {
-    memmem::find_iter(body, MARK).map(|start| {
-        let rest = body[start + MARK.len()..].iter();
-        let length = rest.take_while(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(byte));
-        start..start + MARK.len() + length.count()
-    })
-}
-
-/// Between a tool call's id and what it carries.
-const MARK: &[u8] = b"__tollgate__";
+/// Names are kept, counted and logged, and no provider has one as long.
+const LONGEST_NAME: usize = 512;
 
 fn model_of_path(path: &str) -> Result<Cow<'_, str>, Rejection> {
     let name = model_in(path).map(|at| percent_decode_str(&path[at]));
@@ -212,6 +170,11 @@ fn invalid(message: String) -> Rejection {
     Rejection::new(StatusCode::BAD_REQUEST, "invalid_json", message)
 }
 
+fn unknown_model() -> Rejection {
+    let message = "there is no model with so long a name";
+    Rejection::new(StatusCode::NOT_FOUND, "model_not_found", message).with_detail("param", "model")
+}
+
 fn no_model() -> Rejection {
     Rejection::new(
         StatusCode::BAD_REQUEST,
@@ -231,91 +194,6 @@ mod tests {
 
     fn uri() -> Uri {
         Uri::from_static("/v1/chat/completions")
-    }
-
-    fn rewritten(body: &str, model: &str) -> (String, bool) {
-        let body = Bytes::from(body.to_owned());
-        let (_, peek) = Peek::at(Api::Chat, &uri(), &body).unwrap();
-        let (body, added) = peek.rewrite(model, true);
-        (String::from_utf8(body.to_vec()).unwrap(), added)
-    }
-
-    #[test]
-    fn only_the_model_and_the_usage_option_are_changed() {
-        for (sent, model, expected, added) in [
-            (
-                r#"{"model":"m","x":1}"#,
-                "m",
-                r#"{"model":"m","x":1}"#,
-                false,
-            ),
-            (
-                r#"{"model":"m","x":1}"#,
-                "",
-                r#"{"model":"m","x":1}"#,
-                false,
-            ),
-            (
-                r#"{ "x" : 1 , "model" : "m" }"#,
-                "a\"b",
-                r#"{ "x" : 1 , "model" : "a\"b" }"#,
-                false,
-            ),
-            (
-                r#"{"model":"m","stream":false}"#,
-                "n",
-                r#"{"model":"n","stream":false}"#,
-                false,
-            ),
-            (
-                "{\"stream\":true,\"model\":\"m\" }\n",
-                "m",
-                "{\"stream\":true,\"model\":\"m\" ,\"stream_options\":{\"include_usage\":true}}\n",
-                true,
-            ),
-            (
-                r#"{"stream":true,"stream_options":{"include_usage":true},"model":"m"}"#,
-                "n",
-                r#"{"stream":true,"stream_options":{"include_usage":true},"model":"n"}"#,
-                false,
-            ),
-            (
-                r#"{"stream":true,"stream_options":{"include_obfuscation":false},"model":"m"}"#,
-                "n",
-                r#"{"stream":true,"stream_options":{"include_obfuscation":false,"include_usage":true},"model":"n"}"#,
-                true,
-            ),
-            (
-                r#"{"stream":true,"stream_options":{ "include_usage" : false, "big":1e999},"model":"m"}"#,
-                "m",
-                r#"{"stream":true,"stream_options":{ "include_usage" : true, "big":1e999},"model":"m"}"#,
-                true,
-            ),
-            (
-                r#"{"stream":true,"stream_options":{ },"model":"m"}"#,
-                "m",
-                r#"{"stream":true,"stream_options":{"include_usage":true},"model":"m"}"#,
-                true,
-            ),
-            (
-                r#"{"stream":true,"model":"m","stream_options":null}"#,
-                "m",
-                r#"{"stream":true,"model":"m","stream_options":{"include_usage":true}}"#,
-                true,
-            ),
-            (
-                r#"{"stream":true,"model":"m","stream_options":"nonsense"}"#,
-                "m",
-                r#"{"stream":true,"model":"m","stream_options":"nonsense"}"#,
-                false,
-            ),
-        ] {
-            assert_eq!(
-                rewritten(sent, model),
-                (expected.to_owned(), added),
-                "{sent}"
-            );
-        }
     }
 
     #[test]

@@ -9,12 +9,15 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    HeaderName, HeaderValue, Request, Response,
+    HeaderMap, HeaderName, HeaderValue, Request, Response,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
 use http_body::Body;
 use pin_project_lite::pin_project;
-use tollgate_core::{BoxError, Limits, Rejection, Reply, Trail, Wire, fact::Cost};
+use tollgate_core::{
+    BoxError, Glance, Limits, Rejection, Reply, Trail, Wire,
+    fact::{Cost, Usage},
+};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -25,7 +28,8 @@ use crate::{Dialect, anthropic, dialect::Api, gemini, openai};
 /// Says in the caller's dialect what was refused further in, so that its SDK raises the exception that it knows.
 ///
 /// A [`Rejection`] is reworded, [`Limits`] become the dialect's rate headers, and a stream that fails ends with an
-/// error event. What a plain answer cost stands in `x-tollgate-cost`, in dollars. gRPC callers keep their status. Everything else passes as it is.
+/// error event. What a plain answer cost stands in `x-tollgate-cost`, in dollars; it is missing where a price is not
+/// known. gRPC callers keep their status. Everything else passes as it is.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RenderLayer(());
 
@@ -66,16 +70,16 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         let (wire, form) = (Wire::of(&parts), Api::of(&parts));
         let dialect = form.map_or_else(|| Dialect::of(&parts), Api::dialect);
-        let trail = parts.extensions.get::<Trail>().cloned();
+        let trail = Trail::of(&mut parts);
         RenderFuture {
             inner: self.inner.call(Request::from_parts(parts, body)),
             said: Said {
                 wire,
                 dialect,
-                array: form == Some(Api::StreamGenerate { array: true }),
+                form,
             },
             trail,
         }
@@ -88,7 +92,7 @@ pin_project! {
         #[pin]
         inner: F,
         said: Said,
-        trail: Option<Trail>,
+        trail: Trail,
     }
 }
 
@@ -97,8 +101,8 @@ pin_project! {
 struct Said {
     wire: Wire,
     dialect: Dialect,
-    /// Its streams are JSON arrays.
-    array: bool,
+    /// What it asks for, if that is known.
+    form: Option<Api>,
 }
 
 impl<F, B, E> Future for RenderFuture<F>
@@ -111,7 +115,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let response = ready!(this.inner.poll(cx))?;
-        Poll::Ready(Ok(render(response, *this.said, this.trail.as_ref())))
+        Poll::Ready(Ok(render(response, *this.said, this.trail)))
     }
 }
 
@@ -124,7 +128,7 @@ impl<F> fmt::Debug for RenderFuture<F> {
 fn render<B: Body<Data = Bytes>>(
     response: Response<B>,
     said: Said,
-    trail: Option<&Trail>,
+    trail: &Trail,
 ) -> Response<RenderBody<B>> {
     let (mut head, body) = response.into_parts();
     if said.wire.is_grpc() {
@@ -146,6 +150,7 @@ fn render<B: Body<Data = Bytes>>(
         };
         head.headers.insert(CONTENT_TYPE, JSON);
         head.headers.remove(CONTENT_LENGTH);
+        tell_cost(trail, &mut head.headers);
         return Response::from_parts(head, RenderBody::plain(Reply::instead(body, error)));
     }
     let is = |essence: &[u8]| {
@@ -153,19 +158,41 @@ fn render<B: Body<Data = Bytes>>(
         kind.is_some_and(|kind| kind.as_bytes().starts_with(essence))
     };
     let tells = if is(b"text/event-stream") {
-        Tells::Event(dialect)
-    } else if said.array && head.status.is_success() && is(b"application/json") {
+        match said.form {
+            Some(Api::Responses) => Tells::Response,
+            _ => Tells::Event(dialect),
+        }
+    } else if is_array(said.form) && head.status.is_success() && is(b"application/json") {
         Tells::Element
     } else {
         Tells::Nothing
     };
     // A stream's cost is known at its end only, where no header can say it.
-    if tells == Tells::Nothing
-        && let Some(cost) = trail.and_then(Trail::sum::<Cost>)
-    {
-        head.headers.insert(COST, dollars(cost));
+    if tells == Tells::Nothing {
+        tell_cost(trail, &mut head.headers);
     }
     Response::from_parts(head, RenderBody::telling(Reply::inner(body), tells))
+}
+
+/// Whether its streams are JSON arrays.
+fn is_array(form: Option<Api>) -> bool {
+    form == Some(Api::StreamGenerate { array: true })
+}
+
+/// Says what all attempts together cost, if that is known of each.
+fn tell_cost(trail: &Trail, headers: &mut HeaderMap) {
+    let trail = trail.glance();
+    if is_priced(&trail)
+        && let Some(cost) = trail.sum::<Cost>()
+    {
+        headers.insert(COST, dollars(cost));
+    }
+}
+
+/// Whether all that was used here and below has a cost. A part of it would pass for the whole.
+fn is_priced(trail: &Glance<'_>) -> bool {
+    let is_open = trail.get::<Usage>().is_some() && trail.get::<Cost>().is_none();
+    !is_open && trail.children().all(|child| is_priced(&child))
 }
 
 /// An amount in dollars, such as `0.000123`.

@@ -58,7 +58,7 @@ impl Translation {
             }
             Api::CountTokens => Asked::Count(anthropic::read_ask(body)?),
             Api::CountContents => Asked::Count(gemini::read_count_ask(body, model)?),
-            Api::Models(_) => return Err(untranslated(front.dialect())),
+            Api::Models(_) => return Err(untranslated(front, behind.dialect())),
         };
         Ok(Self {
             front,
@@ -133,10 +133,12 @@ impl Translation {
         }
     }
 
-    /// A stream's events in the caller's words.
+    /// A stream's events in the caller's words; nothing if it did not ask for a stream.
     pub(crate) fn stream(&self) -> Option<StreamTranslation> {
         match &self.asked {
-            Asked::Answer(ask) => Some(StreamTranslation::new(self.front, self.behind, ask)),
+            Asked::Answer(ask) if ask.stream => {
+                Some(StreamTranslation::new(self.front, self.behind, ask))
+            }
             _ => None,
         }
     }
@@ -180,9 +182,9 @@ pub(crate) fn write_count(front: Api, tokens: u64) -> Vec<u8> {
 }
 
 /// Refuses what the target's dialect has no form for.
-pub(crate) fn untranslated(dialect: Dialect) -> Rejection {
-    let name = dialect.as_str();
-    let message = format!("the provider of this model has no such thing ({name})");
+pub(crate) fn untranslated(front: Api, dialect: Dialect) -> Rejection {
+    let (what, name) = (front.operation().as_str(), dialect.as_str());
+    let message = format!("the provider of this model ({name}) does not serve this ({what})");
     Rejection::new(StatusCode::BAD_REQUEST, "unsupported_operation", message)
 }
 

@@ -22,7 +22,10 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tokio::sync::watch;
-use tollgate_core::{Rejection, Reply, Wire, fact::Target};
+use tollgate_core::{
+    Rejection, Reply, Trail, Wire,
+    fact::{Call, Dispatch, Target},
+};
 use tower_service::Service;
 
 use crate::{ModelInfo, Prices};
@@ -105,12 +108,13 @@ impl Upstream {
 }
 
 impl Upstream {
-    fn info(&self, endpoint: &Endpoint, model: &str) -> Option<ModelInfo> {
+    fn info(&self, endpoint: &Endpoint, model: &str) -> ModelInfo {
         let prices = self.prices.borrow();
         let named = prices.get(endpoint.name(), model);
         named
             .or_else(|| prices.get(endpoint.speaks().as_str(), model))
             .cloned()
+            .unwrap_or_default()
     }
 }
 
@@ -124,17 +128,25 @@ impl Service<Request<Full<Bytes>>> for Upstream {
     }
 
     fn call(&mut self, request: Request<Full<Bytes>>) -> UpstreamFuture {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         let wire = Wire::of(&parts);
+        let trail = Trail::of(&mut parts);
+        trail.set(Dispatch::No);
         let target = parts.extensions.get::<Target>();
         let found = target.and_then(|target| {
             let destination = self.destinations.get(&target.provider)?;
-            let info = self.info(&destination.endpoint, &target.model);
-            Some((Arc::clone(destination), info))
+            let model = match parts.extensions.get::<Call>() {
+                Some(call) if target.model.is_empty() => &call.model,
+                _ => &target.model,
+            };
+            Some((
+                Arc::clone(destination),
+                self.info(&destination.endpoint, model),
+            ))
         });
         let start = found.map(|(destination, info)| {
             let endpoint = &destination.endpoint;
-            let start = Sending::start(endpoint, info.as_ref(), parts, body, self.max_answer);
+            let start = Sending::start(endpoint, info, trail, parts, body, self.max_answer);
             (start, destination)
         });
         UpstreamFuture(Box::pin(async move {

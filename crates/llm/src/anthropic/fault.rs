@@ -86,10 +86,13 @@ fn kind_of(kind: &str, message: &str, status: Option<StatusCode>) -> Kind {
         "not_found_error" => Kind::NotFound,
         "conflict_error" => Kind::InvalidRequest,
         "request_too_large" => Kind::TooLarge,
-        "rate_limit_error" => Kind::RateLimited,
+        "rate_limit_error" => match by_words(message) {
+            Some(Kind::QuotaExhausted) => Kind::QuotaExhausted,
+            _ => Kind::RateLimited,
+        },
         "timeout_error" => Kind::Timeout,
         "overloaded_error" => Kind::Overloaded,
-        "api_error" => Kind::Internal,
+        // Such as `api_error`, which says less than the status.
         _ => match status.map_or(500, |status| status.as_u16()) {
             401 => Kind::Authentication,
             402 => Kind::QuotaExhausted,
@@ -115,7 +118,12 @@ fn by_words(message: &str) -> Option<Kind> {
         "too many total text bytes",
     ]) {
         Some(Kind::ContextLength)
-    } else if has(&["credit balance", "usage limits", "spend limit"]) {
+    } else if has(&[
+        "credit balance",
+        "usage limits",
+        "spend limit",
+        "current quota",
+    ]) {
         Some(Kind::QuotaExhausted)
     } else if has(&["content filtering"]) {
         Some(Kind::ContentFilter)
@@ -177,7 +185,13 @@ mod tests {
             (404, of("not_found_error", "x"), Kind::NotFound),
             (413, of("request_too_large", "x"), Kind::TooLarge),
             (429, of("rate_limit_error", "x"), Kind::RateLimited),
+            (
+                429,
+                of("rate_limit_error", "over your monthly spend limit"),
+                Kind::QuotaExhausted,
+            ),
             (500, of("api_error", "x"), Kind::Internal),
+            (503, of("api_error", "x"), Kind::Overloaded),
             (504, of("timeout_error", "x"), Kind::Timeout),
             (529, of("overloaded_error", "x"), Kind::Overloaded),
             (529, "<html>".to_owned(), Kind::Overloaded),

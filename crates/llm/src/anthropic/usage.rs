@@ -34,6 +34,13 @@ pub(super) fn read(counts: &Value, so_far: Option<Usage>) -> Option<Usage> {
     let Value::Object(counts) = counts else {
         return so_far;
     };
+    let said = ["input_tokens", "output_tokens"];
+    let says = said
+        .iter()
+        .any(|name| counts.get(*name).is_some_and(Value::is_u64));
+    if !says && so_far.is_none() {
+        return None;
+    }
     let before = so_far.unwrap_or_default();
     let count = |name: &str| counts.get(name).and_then(Value::as_u64);
     if count("input_tokens").or(count("output_tokens")).is_none() {

@@ -60,6 +60,12 @@ impl Carried {
         }
     }
 
+    /// Whether this is what an id carries.
+    pub(crate) fn is_note(note: &[u8]) -> bool {
+        let json = BASE64_URL_SAFE_NO_PAD.decode(note);
+        json.is_ok_and(|json| serde_json::from_slice::<Note>(&json).is_ok())
+    }
+
     /// The id as it was, and what it carried.
     pub(crate) fn from_id(id: &str) -> (&str, Self) {
         let Some((plain, note)) = id.split_once(MARK) else {

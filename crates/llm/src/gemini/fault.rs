@@ -154,8 +154,8 @@ fn by_name(name: &str) -> Option<Kind> {
         "RESOURCE_EXHAUSTED" => Kind::RateLimited,
         "DEADLINE_EXCEEDED" => Kind::Timeout,
         "UNAVAILABLE" => Kind::Overloaded,
-        "CANCELLED" | "ABORTED" | "DATA_LOSS" | "INTERNAL" | "UNKNOWN" => Kind::Internal,
-        _ => return None,
+        "CANCELLED" | "ABORTED" | "DATA_LOSS" | "INTERNAL" => Kind::Internal,
+        _ => return None, // `UNKNOWN` as well: the status says more.
     })
 }
 
@@ -264,6 +264,8 @@ mod tests {
             (503, "UNAVAILABLE", "full", json!(null), Kind::Overloaded),
             (504, "DEADLINE_EXCEEDED", "late", json!(null), Kind::Timeout),
             (413, "NEW", "long", json!(null), Kind::TooLarge),
+            (413, "UNKNOWN", "long", json!(null), Kind::TooLarge),
+            (500, "UNKNOWN", "oh", json!(null), Kind::Internal),
         ] {
             let one = json!({"error": {"code": status, "message": message, "status": name, "details": details}});
             for body in [one.clone(), json!([one])] {

@@ -7,7 +7,6 @@ mod answer;
 mod ask;
 mod content;
 mod echo;
-mod fault;
 mod format;
 mod include;
 mod input;
@@ -20,10 +19,11 @@ mod stream;
 mod tests;
 mod tools;
 
+#[cfg(test)]
+pub(crate) use self::meter::{Ends, ends};
 pub(crate) use self::{
     answer::write_answer,
-    ask::{NAMES, read_ask},
-    fault::error_event,
-    meter::{Ends, ends, stream_usage, usage},
+    ask::read_ask,
+    meter::{stream_usage, usage},
     stream::StreamWriter,
 };

@@ -1,4 +1,6 @@
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 use serde_json::Value;
 use tollgate_core::fact::Usage;
@@ -35,15 +37,15 @@ pub(crate) struct Chunk {
 impl Chunk {
     /// A chunk that says something of usage. Most say nothing, and are not parsed.
     pub(crate) fn with_usage(data: &[u8]) -> Option<Self> {
-        let mut places = memmem::find_iter(data, KEY);
-        if !places.any(|at| !is_null(&data[at + KEY.len()..])) {
+        let mut places = KEY.find_iter(data);
+        if !places.any(|at| !is_null(&data[at + KEY.needle().len()..])) {
             return None;
         }
         // A model's own words could hold a key of this name, so it must be the chunk's.
         serde_json::from_slice(data).ok()
     }
 
-    /// What it says; on what it does not say, an earlier word stands.
+    /// What is known to be used with it, on top of what was known before.
     pub(crate) fn usage(&self, so_far: Option<Usage>) -> Option<Usage> {
         self.usage.as_ref()?.usage(so_far)
     }
@@ -62,7 +64,7 @@ pub(crate) fn usage(body: &[u8]) -> Option<Usage> {
 /// What a `usage` says, where something is said; on what it does not say, an earlier one stands.
 pub(crate) fn of(value: &Value, so_far: Option<Usage>) -> Option<Usage> {
     let fields = value.as_object()?;
-    Counts::deserialize(fields).ok()?.usage(so_far)
+    Counts::deserialize(fields).ok()?.usage(so_far).or(so_far)
 }
 
 /// Writes the fields of a `usage`.
@@ -112,10 +114,13 @@ struct OutputDetails {
 }
 
 impl Counts {
-    /// OpenAI's input includes what was cached; ours does not.
+    /// OpenAI's input includes what was cached; ours does not. Without a count of the output nothing is said, unless it
+    /// was said before.
     fn usage(&self, so_far: Option<Usage>) -> Option<Usage> {
-        // What says nothing that can be read is no word of the provider's, least of all that it was free.
-        self.prompt_tokens.or(self.completion_tokens)?;
+        let details = self.completion_tokens_details.as_ref();
+        let reasoning = details.and_then(|details| details.reasoning_tokens);
+        let output = self.output(reasoning);
+        let output = output.or(so_far.map(|before| before.output))?;
         let so_far = so_far.unwrap_or_default();
         let none = InputDetails::default();
         let details = self.prompt_tokens_details.as_ref().unwrap_or(&none);
@@ -126,21 +131,21 @@ impl Counts {
             Some(prompt) => prompt.saturating_sub(read.saturating_add(write)),
             None => so_far.input,
         };
-        let details = self.completion_tokens_details.as_ref();
-        let reasoning = details.and_then(|details| details.reasoning_tokens);
         Some(Usage {
             input,
             cache_read: read,
             cache_write: write,
-            output: self.output(reasoning).unwrap_or(so_far.output),
+            output,
             reasoning: reasoning.unwrap_or(so_far.reasoning),
             ..Usage::default()
         })
     }
 
-    /// OpenAI's output includes the reasoning; xAI's does not, which its total shows.
+    /// OpenAI's output includes the reasoning; xAI's does not, which its total shows. Embeddings have the total alone.
     fn output(&self, reasoning: Option<u64>) -> Option<u64> {
-        let output = self.completion_tokens?;
+        let Some(output) = self.completion_tokens else {
+            return self.total_tokens?.checked_sub(self.prompt_tokens?);
+        };
         let with = output.saturating_add(reasoning.unwrap_or_default());
         let prompt = self.prompt_tokens.unwrap_or_default();
         let apart = self.total_tokens == Some(prompt.saturating_add(with));
@@ -176,8 +181,8 @@ fn if_fit<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     })
 }
 
-/// Inside a text it would be escaped.
-const KEY: &[u8] = b"\"usage\"";
+/// Inside a text it would be escaped. Made once, which takes longer than to search an event.
+static KEY: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("\"usage\""));
 
 #[cfg(test)]
 mod tests {
@@ -215,6 +220,11 @@ mod tests {
         for (usage, expected) in [
             (r#"{"prompt_tokens":-5,"completion_tokens":1.5}"#, None),
             (r#"{"prompt_tokens":"9","completion_tokens":null}"#, None),
+            ("{}", None),
+            (r#"{"prompt_tokens":0,"completion_tokens":0}"#, Some(0)),
+            (r#"{"prompt_tokens":7,"total_tokens":7}"#, Some(0)),
+            (r#"{"prompt_tokens":7,"total_tokens":9}"#, Some(2)),
+            (r#"{"prompt_tokens":7,"total_tokens":6}"#, None),
             (
                 r#"{"completion_tokens":18446744073709551615}"#,
                 Some(u64::MAX),

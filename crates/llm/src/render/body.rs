@@ -30,6 +30,8 @@ pub(super) enum Tells {
     Nothing,
     /// As an event of this dialect.
     Event(Dialect),
+    /// As an event of OpenAI's responses.
+    Response,
     /// As the last element of Gemini's array.
     Element,
 }
@@ -103,6 +105,7 @@ fn tell(how: Tells, begun: bool, error: &BoxError) -> Option<Bytes> {
         Tells::Event(Dialect::OpenAi) => openai::error_event(&message, &code),
         Tells::Event(Dialect::Anthropic) => anthropic::error_event(&message, &code),
         Tells::Event(Dialect::Gemini) => gemini::error_event(&message, &code),
+        Tells::Response => openai::response_error_event(&message, &code),
         Tells::Element => gemini::error_element(&message, &code, begun),
     })
 }

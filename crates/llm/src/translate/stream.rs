@@ -77,6 +77,16 @@ impl StreamTranslation {
         self.write(out)
     }
 
+    /// Says that the stream has failed, where that takes more than one event of the caller's dialect. Says whether it was
+    /// said.
+    pub(crate) fn fail(&mut self, message: &str, code: &str, out: &mut Vec<u8>) -> bool {
+        match &mut self.writer {
+            Writer::Responses(writer) => writer.fail(message, code, out),
+            _ => return false,
+        }
+        true
+    }
+
     fn write(&mut self, out: &mut Vec<u8>) -> Result<bool, Fault> {
         let mut deltas = mem::take(&mut self.deltas);
         let mut done = false;

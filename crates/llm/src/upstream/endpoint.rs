@@ -307,6 +307,7 @@ impl Endpoint {
             (None, _, Some(asked)) if !form.names_model_in_path() => {
                 let known = asked.path_and_query().cloned();
                 let asked = known.unwrap_or_else(|| PathAndQuery::from_static("/"));
+                let asked = without_keys(asked)?;
                 let rest = asked.as_str().strip_prefix(VERSION);
                 let rest = rest.filter(|rest| rest.starts_with('/'));
                 match rest {
@@ -322,6 +323,23 @@ impl Endpoint {
             .path_and_query::<PathAndQuery>(path)
             .build()
     }
+}
+
+/// Without the credentials that a client may have put into its query.
+fn without_keys(asked: PathAndQuery) -> Result<PathAndQuery, http::Error> {
+    let is_key = |pair: &&str| KEYS.contains(&pair.split_once('=').map_or(*pair, |it| it.0));
+    let Some(query) = asked.query() else {
+        return Ok(asked);
+    };
+    if !query.split('&').any(|pair| is_key(&pair)) {
+        return Ok(asked);
+    }
+    let mut kept = asked.path().to_owned();
+    for (at, pair) in query.split('&').filter(|pair| !is_key(pair)).enumerate() {
+        kept.push(if at == 0 { '?' } else { '&' });
+        kept.push_str(pair);
+    }
+    Ok(kept.try_into()?)
 }
 
 /// A name in a path.
@@ -379,6 +397,8 @@ impl std::error::Error for EndpointError {
 }
 
 const VERSION: &str = "/v1";
+/// Under which names keys are sent in queries.
+const KEYS: [&str; 5] = ["key", "access_token", "api_key", "api-key", "apikey"];
 const AZURE_KEY: HeaderName = HeaderName::from_static("api-key");
 const ANTHROPIC_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// The most output that is asked for of a model of which nothing is known, where that must be said.
@@ -413,6 +433,16 @@ mod tests {
                 "http://localhost:11434",
                 "/v1/embeddings",
                 "http://localhost:11434/embeddings",
+            ),
+            (
+                "http://localhost/v1",
+                "/v1/messages?beta=true&key=canary&x=1",
+                "http://localhost/v1/messages?beta=true&x=1",
+            ),
+            (
+                "http://localhost/x",
+                "/v1/messages?key=canary&access_token",
+                "http://localhost/x/messages",
             ),
         ] {
             let endpoint = Endpoint::new("x", base).unwrap();

@@ -20,6 +20,7 @@ use tollgate_core::{
     fact::{Failure, Phase},
 };
 
+pub(super) use self::relay::Output;
 pub(crate) use self::relay::Relay;
 #[cfg(feature = "fuzzing")]
 pub(crate) use self::whole::{passed, relayed};

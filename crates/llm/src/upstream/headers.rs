@@ -4,13 +4,19 @@ use super::Endpoint;
 use crate::{Dialect, dialect::ANTHROPIC_VERSION};
 
 /// Leaves what a provider should see of a client's headers: no hop-by-hop fields, none of the client's credentials,
-/// nothing of ours, and no encodings, so that the answer can be metered.
-pub(super) fn forward(headers: &mut HeaderMap) {
+/// nothing of ours or of dialects that it does not speak, and no encodings, so that the answer can be metered.
+pub(super) fn forward(headers: &mut HeaderMap, speaks: Dialect) {
+    let foreign = match speaks {
+        Dialect::OpenAi => ["anthropic-", "x-goog-"],
+        Dialect::Anthropic => ["openai-", "x-goog-"],
+        Dialect::Gemini => ["openai-", "anthropic-"],
+    };
     remove(headers, |name| {
         is_hop_by_hop(name)
+            || foreign.iter().any(|own| name.as_str().starts_with(own))
             || IN_REQUESTS.contains(name)
             || OWN_IN_REQUESTS.contains(&name.as_str())
-            || name.as_str().starts_with("x-tollgate-")
+            || OWN_BEGIN.iter().any(|own| name.as_str().starts_with(own))
     });
 }
 
@@ -36,6 +42,13 @@ pub(super) fn translate(headers: &mut HeaderMap, endpoint: &Endpoint) {
     if endpoint.speaks() == Dialect::Anthropic {
         headers.insert(ANTHROPIC_VERSION, endpoint.version().clone());
     }
+}
+
+/// Leaves of a provider's headers what makes sense in the caller's dialect.
+pub(super) fn translated(headers: &mut HeaderMap) {
+    remove(headers, |name| {
+        DIALECTS.iter().any(|own| name.as_str().starts_with(own))
+    });
 }
 
 /// Leaves of a client's headers what Bedrock takes: there, what Anthropic's say stands in the body, and the path says
@@ -107,13 +120,18 @@ const IN_REQUESTS: [HeaderName; 6] = [
     header::AUTHORIZATION,
     header::COOKIE,
 ];
-const OWN_IN_REQUESTS: [&str; 5] = [
+const OWN_IN_REQUESTS: [&str; 8] = [
     "x-api-key",
     "x-goog-api-key",
+    "x-goog-user-project",
+    "x-real-ip",
+    "forwarded",
     "api-key",
     "openai-organization",
     "openai-project",
 ];
+/// By how they begin: what is ours, and what proxies say of who the client is.
+const OWN_BEGIN: [&str; 2] = ["x-tollgate-", "x-forwarded-"];
 const IN_ANSWERS: [HeaderName; 4] = [
     header::SET_COOKIE,
     header::WWW_AUTHENTICATE,
@@ -144,6 +162,8 @@ pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json"
 mod tests {
     use http::{HeaderMap, HeaderName};
 
+    use crate::Dialect;
+
     fn map(names: &[&str]) -> HeaderMap {
         let header = |name: &&str| (name.parse::<HeaderName>().unwrap(), "x".parse().unwrap());
         names.iter().map(header).collect()
@@ -172,6 +192,10 @@ mod tests {
             "accept-encoding",
             "openai-organization",
             "x-tollgate-anything",
+            "x-forwarded-for",
+            "forwarded",
+            "x-real-ip",
+            "x-goog-user-project",
             "content-type",
             "accept",
             "user-agent",
@@ -184,7 +208,7 @@ mod tests {
             "close, X-Named, content-type".parse().unwrap(),
         );
 
-        super::forward(&mut headers);
+        super::forward(&mut headers, Dialect::OpenAi);
 
         let expected = [
             "accept",

@@ -24,7 +24,7 @@ use crate::{
     gemini,
     meter::Meter,
     openai,
-    translate::{read_fault, write_count},
+    translate::{Translation, read_fault, write_count},
 };
 
 /// Reads an answer that came whole.
@@ -32,6 +32,8 @@ pub(super) struct Plain<'a> {
     pub(super) trail: &'a Trail,
     pub(super) form: Option<Api>,
     pub(super) way: Way,
+    /// Whether the caller wants the answer as it comes.
+    pub(super) streams: bool,
 }
 
 impl Plain<'_> {
@@ -54,8 +56,12 @@ impl Plain<'_> {
                     Some((Bytes::from(written), usage))
                 }
                 Err(fault) => {
-                    tracing::warn!(reason = %fault.message, "an answer cannot be translated");
-                    None
+                    self.count(&answer, meter);
+                    if fault.kind == Kind::Internal {
+                        tracing::warn!(reason = %fault.message, "an answer cannot be translated");
+                        return Err(invalid(self.trail));
+                    }
+                    return self.told(head, fault, translation); // Some say so with 200.
                 }
             },
             _ => usage(self.form, &answer).map(|usage| (answer.clone(), usage)),
@@ -64,15 +70,28 @@ impl Plain<'_> {
             meter.give(answer.len());
             return Err(invalid(self.trail));
         };
+        if self.streams && !matches!(self.way, Way::Array) {
+            // What reads events would find none in it, and take it for an empty answer.
+            self.count(&answer, meter);
+            return Err(invalid(self.trail));
+        }
         match usage {
             Some(usage) => meter.tell(usage),
             None if self.form.is_some_and(gives_no_text) => {}
             None => meter.give(answer.len()),
         }
         if matches!(self.form, Some(Api::CountTokens | Api::CountContents)) {
-            meter.tell(Usage::default()); // To count costs nothing.
+            meter.waive();
         }
         Ok(body)
+    }
+
+    /// Meters what cannot be given to the caller.
+    fn count(&self, answer: &[u8], meter: &mut Meter) {
+        match usage(self.form, answer).flatten() {
+            Some(usage) => meter.tell(usage),
+            None => meter.give(answer.len()),
+        }
     }
 
     /// An error as the caller reads it.
@@ -89,14 +108,28 @@ impl Plain<'_> {
         let Some(form) = self.form else {
             return Ok(answer);
         };
-        let mut fault = read_fault(form.dialect(), head.status, &answer);
+        let fault = read_fault(form.dialect(), head.status, &answer);
+        if let Way::Translated(translation) = &self.way {
+            return self.told(head, fault, translation);
+        }
         if fault.kind == Kind::Authentication {
             return Err(unauthorized(self.trail)); // Gemini says it with 400.
         }
         mark(&fault, &mut head.headers);
-        let Way::Translated(translation) = &self.way else {
-            return Ok(answer);
-        };
+        Ok(answer)
+    }
+
+    /// A fault in the caller's words.
+    fn told(
+        &self,
+        head: &mut response::Parts,
+        mut fault: Fault,
+        translation: &Translation,
+    ) -> Result<Bytes, Rejection> {
+        if fault.kind == Kind::Authentication {
+            return Err(unauthorized(self.trail));
+        }
+        mark(&fault, &mut head.headers);
         if fault.retry_after.is_none() {
             fault.retry_after = wait(&head.headers);
         }

@@ -16,7 +16,6 @@ use super::Endpoint;
 #[cfg(feature = "bedrock")]
 use crate::bedrock;
 use crate::{
-    ModelInfo,
     canon::Losses,
     dialect::Api,
     peek::Peek,
@@ -30,6 +29,8 @@ pub(super) struct Plan {
     pub(super) uri: Result<Uri, http::Error>,
     pub(super) body: Bytes,
     pub(super) way: Way,
+    /// Whether the caller wants the answer as it comes.
+    pub(super) streams: bool,
     /// What could not be said there.
     pub(super) dropped: Option<HeaderValue>,
 }
@@ -47,10 +48,11 @@ pub(super) enum Way {
 }
 
 impl Plan {
-    /// Decides how a request goes on. Without those outside who read and inspect it, it does as it is.
+    /// Decides how a request goes on. Without those outside who read and inspect it, it does as it is. `max_output` is
+    /// what the model can give, if that is known.
     pub(super) fn new(
         endpoint: &Endpoint,
-        info: Option<&ModelInfo>,
+        max_output: Option<u64>,
         parts: &Parts,
         body: Full<Bytes>,
     ) -> Result<Self, Rejection> {
@@ -61,6 +63,7 @@ impl Plan {
             uri: endpoint.uri(form.unwrap_or(Api::Chat), "", false, Some(&parts.uri)),
             body,
             way: Way::Same { hides_usage: false },
+            streams: false,
             dropped: None,
         };
         // Bedrock has another path for each model, and for streams.
@@ -74,16 +77,17 @@ impl Plan {
         let (Some(payload), Some(front)) = (extensions.get::<Payload>(), Api::of(parts)) else {
             return unknown(None, body);
         };
-        // A layer in between may have changed the body since it was inspected.
-        let seen = extensions.get::<Peek>();
-        let seen = seen.filter(|peek| peek.is_of(payload.bytes())).cloned();
-        let call = extensions.get::<Call>().cloned();
-        let looked = match seen.zip(call) {
-            Some((peek, call)) => Some((call, peek)),
-            None => Peek::at(front, &parts.uri, payload.bytes()).ok(),
-        };
-        let Some((call, peek)) = looked else {
+        if matches!(front, Api::Models(_)) {
             return unknown(Some(front), body);
+        }
+        let again;
+        let (call, peek) = match (extensions.get::<Call>(), extensions.get::<Peek>()) {
+            (Some(call), Some(peek)) if peek.is_of(payload.bytes()) => (call, peek),
+            // A layer in between has changed the body since it was inspected, or nobody inspected it.
+            _ => {
+                again = Peek::at(front, &parts.uri, payload.bytes())?;
+                (&again.0, &again.1)
+            }
         };
         let model = if target.model.is_empty() {
             &*call.model
@@ -96,7 +100,7 @@ impl Plan {
                     way: Way::Count(front),
                     ..as_it_is(Some(front), body)
                 }),
-                _ => Err(untranslated(endpoint.speaks())),
+                _ => Err(untranslated(front, endpoint.speaks())),
             };
         };
         if form.is_like(front) {
@@ -118,12 +122,12 @@ impl Plan {
                     Api::StreamGenerate { array: true } => Way::Array,
                     _ => Way::Same { hides_usage },
                 },
+                streams: call.stream,
                 dropped: None,
             });
         }
         let translation = Translation::read(front, form, &call.model, payload.bytes())?;
-        let known = info.and_then(|info| info.max_output);
-        let (bytes, losses) = translation.request(&endpoint.target(model, known));
+        let (bytes, losses) = translation.request(&endpoint.target(model, max_output));
         if !losses.fields().is_empty() && !endpoint.is_lenient() {
             return Err(lost(&losses, endpoint.speaks()));
         }
@@ -132,6 +136,7 @@ impl Plan {
             uri: endpoint.uri(form, model, call.stream, None),
             body: bytes.into(),
             way: Way::Translated(Box::new(translation)),
+            streams: call.stream,
             dropped: dropped(&losses),
         })
     }

@@ -7,17 +7,14 @@ use http::{
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use tollgate_core::{
-    Gather, Rejection, Reply, Trail,
-    fact::{Dispatch, Phase, Usage},
-};
+use tollgate_core::{Gather, Rejection, Reply, Trail, fact::Phase};
 
 use super::{
     Endpoint, HttpClient, UpstreamBody,
     body::Sent,
-    events::{Events, Relay},
+    events::{Events, Output, Relay},
     headers::{self, JSON, is},
-    plain::{Plain, counted, fail, invalid, unauthorized},
+    plain::{Plain, counted, fail, unauthorized},
     plan::{Plan, Way, no_path},
 };
 #[cfg(feature = "bedrock")]
@@ -39,6 +36,7 @@ pub(super) struct Sending {
     meter: Meter,
     form: Option<Api>,
     way: Way,
+    streams: bool,
     dropped: Option<HeaderValue>,
     max_answer: usize,
     #[cfg(feature = "bedrock")]
@@ -48,14 +46,13 @@ pub(super) struct Sending {
 impl Sending {
     pub(super) fn start(
         endpoint: &Endpoint,
-        info: Option<&ModelInfo>,
+        info: ModelInfo,
+        trail: Trail,
         mut parts: Parts,
         body: Full<Bytes>,
         max_answer: usize,
     ) -> Start {
-        let trail = Trail::of(&mut parts);
-        trail.set(Dispatch::No);
-        let plan = match Plan::new(endpoint, info, &parts, body) {
+        let plan = match Plan::new(endpoint, info.max_output, &parts, body) {
             Ok(plan) => plan,
             Err(rejection) => return Start::Refused(rejection),
         };
@@ -65,7 +62,7 @@ impl Sending {
         let Ok(uri) = plan.uri else {
             return Start::Refused(no_path());
         };
-        headers::forward(&mut parts.headers);
+        headers::forward(&mut parts.headers, endpoint.speaks());
         if matches!(plan.way, Way::Translated(_)) {
             headers::translate(&mut parts.headers, endpoint);
         }
@@ -75,10 +72,9 @@ impl Sending {
         for (name, value) in endpoint.headers() {
             parts.headers.insert(name, value.clone());
         }
-        let price = info.and_then(|info| info.price.clone());
         let form = plan.form;
-        let meter =
-            Meter::new(trail.clone(), form.unwrap_or(Api::Chat), plan.body.clone()).priced(price);
+        let meter = Meter::new(trail.clone(), form.unwrap_or(Api::Chat), plan.body.clone())
+            .priced(info.price);
         #[cfg(feature = "bedrock")]
         let signed = plan.body.clone();
         let mut request = Request::new(Sent::new(Full::new(plan.body), trail.clone()));
@@ -98,6 +94,7 @@ impl Sending {
             meter,
             form,
             way: plan.way,
+            streams: plan.streams,
             dropped: plan.dropped,
             max_answer,
             #[cfg(feature = "bedrock")]
@@ -116,6 +113,7 @@ impl Sending {
             mut meter,
             form,
             way,
+            streams,
             dropped,
             max_answer,
             #[cfg(feature = "bedrock")]
@@ -149,8 +147,11 @@ impl Sending {
             head.status,
             StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED
         ) {
-            meter.tell(Usage::default());
+            meter.waive();
             return Err(unauthorized(&trail));
+        }
+        if matches!(way, Way::Translated(_)) {
+            headers::translated(&mut head.headers);
         }
         #[cfg(feature = "bedrock")]
         let framed = is_bedrock && is(&head.headers, bedrock::EVENT_STREAM);
@@ -158,17 +159,12 @@ impl Sending {
         if framed {
             head.headers.insert(CONTENT_TYPE, EVENTS);
         }
-        if head.status.is_success() && is(&head.headers, "text/event-stream") {
+        let output = (head.status.is_success() && is(&head.headers, "text/event-stream"))
+            .then(|| Output::of(&way))
+            .flatten();
+        if let Some(output) = output {
             head.headers.remove(CONTENT_LENGTH); // Another number of bytes comes out.
-            let relay = match way {
-                Way::Translated(translation) => match translation.stream() {
-                    Some(stream) => Relay::translating(meter, stream),
-                    None => return Err(invalid(&trail)),
-                },
-                Way::Array => Relay::array(meter),
-                Way::Same { hides_usage } => Relay::new(meter, hides_usage),
-                Way::Count(_) => return Err(invalid(&trail)),
-            };
+            let relay = Relay::with(meter, output);
             #[cfg(feature = "bedrock")]
             let relay = if framed { relay.framed() } else { relay };
             if relay.writes_array() {
@@ -183,7 +179,10 @@ impl Sending {
         let cut = "the provider's answer ended early";
         let answer = match whole(body, max_answer).await {
             Ok(answer) => answer,
-            Err(Unread::Cut) => return Err(fail(&trail, "answer_cut", Phase::Body, cut)),
+            Err(Unread::Cut(read)) => {
+                meter.give(read);
+                return Err(fail(&trail, "answer_cut", Phase::Body, cut));
+            }
             Err(Unread::TooLarge) => {
                 meter.give(max_answer);
                 let message = "the provider's answer is larger than the gateway reads";
@@ -194,11 +193,12 @@ impl Sending {
             trail: &trail,
             form,
             way,
+            streams,
         };
         let body = if head.status.is_success() {
             plain.answer(&mut head, answer, &mut meter)?
         } else {
-            meter.tell(Usage::default()); // An error without output is known to cost nothing.
+            meter.waive(); // An error without output is known to cost nothing.
             #[cfg(feature = "bedrock")]
             let answer = match is_bedrock {
                 true => bedrock::unwrap_error(&mut head, answer),
@@ -215,7 +215,8 @@ impl Sending {
 }
 
 enum Unread {
-    Cut,
+    /// After so many bytes.
+    Cut(usize),
     TooLarge,
 }
 
@@ -223,7 +224,8 @@ enum Unread {
 async fn whole(mut body: Incoming, limit: usize) -> Result<Bytes, Unread> {
     let mut gathered = Gather::expecting(body.size_hint().lower());
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| Unread::Cut)?.into_data() else {
+        let frame = frame.map_err(|_| Unread::Cut(gathered.len()))?;
+        let Ok(data) = frame.into_data() else {
             continue; // trailers
         };
         if data.len() > limit - gathered.len() {

@@ -64,12 +64,10 @@ fn last(data: &[u8]) -> Option<Usage> {
     counted(last.response.usage?.as_object()?)
 }
 
-/// What is no count (negative, a fraction, text) is taken for zero, never for a refund; without any count, nothing is
-/// said. OpenAI's input includes what was
-/// cached; ours does not.
+/// What is no count (negative, a fraction, text) is never a refund, and without a count of the output nothing is said.
+/// OpenAI's input includes what was cached; ours does not.
 fn counted(usage: &Map<String, Value>) -> Option<Usage> {
-    let said = ["input_tokens", "output_tokens"];
-    said.iter().find_map(|name| usage.get(*name)?.as_u64())?;
+    let output = usage.get("output_tokens").and_then(Value::as_u64)?;
     let count = |value: Option<&Value>| value.and_then(Value::as_u64).unwrap_or_default();
     let part = |of: &str, name: &str| count(usage.get(of).and_then(|part| part.get(name)));
     let read = part("input_tokens_details", "cached_tokens");
@@ -78,7 +76,7 @@ fn counted(usage: &Map<String, Value>) -> Option<Usage> {
         input: count(usage.get("input_tokens")).saturating_sub(read.saturating_add(write)),
         cache_read: read,
         cache_write: write,
-        output: count(usage.get("output_tokens")),
+        output,
         reasoning: part("output_tokens_details", "reasoning_tokens"),
         ..Usage::default()
     })

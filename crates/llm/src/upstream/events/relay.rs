@@ -12,6 +12,7 @@ use crate::{
     meter::{Event, Meter},
     sse::{EventBoundary, parse_event},
     translate::{StreamTranslation, read_fault},
+    upstream::plan::Way,
 };
 
 /// Takes pieces of an event stream in and gives whole events out, sans I/O. Where nothing is to be changed, a piece that
@@ -32,7 +33,7 @@ pub(crate) struct Relay {
 }
 
 /// What comes out.
-enum Output {
+pub(in crate::upstream) enum Output {
     /// The same, but for an extra chunk that the client did not ask for.
     Same { hides_usage: bool },
     /// The data of the events, as the elements of an array.
@@ -41,23 +42,35 @@ enum Output {
     Other(Box<StreamTranslation>),
 }
 
+impl Output {
+    /// What comes out on this way; nothing if its caller wants no stream.
+    pub(in crate::upstream) fn of(way: &Way) -> Option<Self> {
+        Some(match way {
+            Way::Same { hides_usage } => Self::Same {
+                hides_usage: *hides_usage,
+            },
+            Way::Array => Self::Array { begun: false },
+            Way::Translated(translation) => Self::Other(Box::new(translation.stream()?)),
+            Way::Count(_) => return None,
+        })
+    }
+}
+
 impl Relay {
     /// Passes events on, without the extra chunk of usage if that is to be hidden.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn new(meter: Meter, hides_usage: bool) -> Self {
         Self::with(meter, Output::Same { hides_usage })
     }
 
-    /// Makes Gemini's array of its events.
-    pub(crate) fn array(meter: Meter) -> Self {
-        Self::with(meter, Output::Array { begun: false })
-    }
-
     /// Puts events into another dialect.
+    #[cfg(feature = "fuzzing")]
     pub(crate) fn translating(meter: Meter, stream: StreamTranslation) -> Self {
         Self::with(meter, Output::Other(Box::new(stream)))
     }
 
-    fn with(meter: Meter, output: Output) -> Self {
+    /// Passes a stream on.
+    pub(in crate::upstream) fn with(meter: Meter, output: Output) -> Self {
         Self {
             meter: Some(meter),
             output,
@@ -130,20 +143,25 @@ impl Relay {
             return wrong;
         }
         self.begun.extend_from_slice(&piece[at..]);
-        let large = self.begun.len() > MOST_BEGUN;
-        wrong.or(large.then_some("event_too_large"))
+        let is_large = wrong.is_none() && self.begun.len() > MOST_BEGUN;
+        wrong.or_else(|| is_large.then(|| self.break_off("event_too_large", CUT)))
     }
 
     /// The stream ended by itself.
     pub(super) fn finish(&mut self) -> Option<&'static str> {
         // The end mark may lack its empty line; of any other event nobody knows whether it is whole.
-        let last = self.begun.split();
+        let mut last = self.begun.split();
         let is_whole = parse_event(&last)
             .data
             .is_some_and(|data| data.trim_ascii() == b"[DONE]");
         if is_whole {
             match self.passes(&last) {
-                Ok(true) => self.push(last.freeze()),
+                Ok(true) => {
+                    // What follows, be it an error, is an event of its own.
+                    let ends_line = last.ends_with(b"\n");
+                    last.extend_from_slice(if ends_line { b"\n" } else { b"\n\n" });
+                    self.push(last.freeze());
+                }
                 Ok(false) => {}
                 Err(code) => return Some(code),
             }
@@ -168,17 +186,17 @@ impl Relay {
         self.push_written();
         match ended {
             Ok(true) => None,
-            Ok(false) => Some("stream_cut"),
-            Err(fault) => Some(self.fail(fault)),
+            Ok(false) => Some(self.break_off("stream_cut", CUT)),
+            Err(fault) => Some(self.fail(&fault)),
         }
     }
 
     /// The stream broke off.
-    pub(super) const fn cut(&self) -> Option<&'static str> {
+    pub(super) fn cut(&mut self) -> Option<&'static str> {
         if self.told {
             return Some("upstream_error"); // Some servers send their end mark even then.
         }
-        if self.done { None } else { Some("stream_cut") }
+        (!self.done).then(|| self.break_off("stream_cut", CUT))
     }
 
     /// Writes down what was used.
@@ -200,12 +218,12 @@ impl Relay {
         self.done
     }
 
-    /// Whether the provider has told the client of an error.
+    /// Whether the client has been told of an error, by an event of the stream.
     pub(super) const fn was_told(&self) -> bool {
         self.told
     }
 
-    /// What the provider said of an error that the client has not been told of.
+    /// What is to be said of an error that the client has not been told of.
     pub(super) fn take_message(&mut self) -> Option<String> {
         self.message.take()
     }
@@ -218,15 +236,15 @@ impl Relay {
             return Ok(is_same); // a comment, such as a keep-alive
         };
         let read = meter.read(&data);
-        self.done |= read == Event::Done;
         match &mut self.output {
             Output::Same { hides_usage } => {
+                self.done |= read == Event::Done;
                 self.told |= read == Event::Error;
                 Ok(read != Event::Usage || !*hides_usage)
             }
             Output::Array { .. } if read == Event::Error => {
                 let fault = read_fault(Dialect::Gemini, StatusCode::BAD_GATEWAY, &data);
-                Err(self.fail(fault))
+                Err(self.fail(&fault))
             }
             Output::Array { begun } => {
                 let before: &[u8] = if *begun { b",\r\n" } else { b"[" };
@@ -240,15 +258,26 @@ impl Relay {
                     self.done |= done;
                     Ok(false)
                 }
-                Err(fault) => Err(self.fail(fault)),
+                Err(fault) => Err(self.fail(&fault)),
             },
         }
     }
 
-    fn fail(&mut self, fault: Fault) -> &'static str {
-        self.message = Some(fault.message);
+    fn fail(&mut self, fault: &Fault) -> &'static str {
+        self.break_off("upstream_error", &fault.message)
+    }
+
+    /// Ends the stream with an error, told in its own events where whoever tells it must know what went before.
+    fn break_off(&mut self, code: &'static str, message: &str) -> &'static str {
+        if let Some(meter) = self.meter.as_mut().filter(|_| !self.begun.is_empty()) {
+            meter.read_half(&self.begun);
+        }
+        if let Output::Other(stream) = &mut self.output {
+            self.told = stream.fail(message, code, &mut self.written);
+        }
+        self.message = Some(message.to_owned());
         self.push_written();
-        "upstream_error"
+        code
     }
 
     fn push_written(&mut self) {
@@ -265,6 +294,7 @@ impl Relay {
     }
 }
 
+const CUT: &str = "the provider's stream ended early";
 /// A chunk of a stream that holds a large tool call or an image is far smaller.
 const MOST_BEGUN: usize = 8 << 20;
 
@@ -285,14 +315,17 @@ mod tests {
     fn relay(pieces: &[&[u8]], hides: bool) -> (Vec<u8>, Option<&'static str>, Option<Usage>) {
         let trail = Trail::new();
         let mut relay = Relay::new(Meter::new(trail.clone(), Api::Chat, Bytes::new()), hides);
-        let mut out = Vec::new();
+        let mut wrong = None;
         for piece in pieces {
             assert_eq!(relay.read(&Bytes::copy_from_slice(piece)), None);
-            while let Some(events) = relay.next() {
-                out.extend_from_slice(&events);
-            }
         }
-        let wrong = relay.finish();
+        if !relay.is_done() {
+            wrong = relay.finish();
+        }
+        let mut out = Vec::new();
+        while let Some(events) = relay.next() {
+            out.extend_from_slice(&events);
+        }
         relay.settle();
         (out, wrong, trail.get())
     }
@@ -333,7 +366,7 @@ mod tests {
         for cut in 0..stream.len() {
             let (out, wrong, used) = relay(&[&stream[..cut]], false);
 
-            assert!(stream.starts_with(&out));
+            assert!(stream.starts_with(out.trim_ascii_end()), "{cut}");
             assert!(
                 out.is_empty() || ends_an_event(&out),
                 "{cut}: half an event"

@@ -1,10 +1,12 @@
 use serde::Serialize;
 
 use super::block::{Block, Kind};
-use crate::openai::responses::{
-    fault,
-    item::{Content, Item, Summary},
-    response::json,
+use crate::openai::{
+    response_error,
+    responses::{
+        item::{Content, Item, Summary},
+        response::json,
+    },
 };
 
 /// Writes events, and numbers them.
@@ -119,7 +121,10 @@ impl Events {
 
     pub(super) fn error(&mut self, message: &str, code: &str, out: &mut Vec<u8>) {
         out.extend_from_slice(b"event: error\ndata: ");
-        json(out, &fault::Event::new(message, code, self.sequence));
+        json(
+            out,
+            &response_error::Event::new(message, code, self.sequence),
+        );
         out.extend_from_slice(b"\n\n");
         self.sequence += 1;
     }

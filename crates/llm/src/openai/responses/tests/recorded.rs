@@ -79,13 +79,13 @@ fn nonsense_is_no_refund_and_zero_is_not_missing() {
     for (told, expected) in [
         (json!({"input_tokens": -5, "output_tokens": 1.5}), Some(7)),
         (json!({"input_tokens": "9"}), Some(7)),
-        (json!({"input_tokens": 0}), Some(0)),
+        (json!({"input_tokens": 0, "output_tokens": 0}), Some(0)),
         (
-            json!({"input_tokens": 9, "input_tokens_details": {"cached_tokens": 100}}),
+            json!({"input_tokens": 9, "output_tokens": 0, "input_tokens_details": {"cached_tokens": 100}}),
             Some(0),
         ),
         (
-            json!({"input_tokens": u64::MAX, "input_tokens_details": "n/a"}),
+            json!({"input_tokens": u64::MAX, "output_tokens": 0, "input_tokens_details": "n/a"}),
             Some(u64::MAX),
         ),
         (json!("n/a"), Some(7)),

@@ -11,7 +11,10 @@ use super::{
 use crate::{
     Dialect,
     canon::{Delta, Finish, Part, Role, Signature, WriteStream},
-    openai::responses::{StreamWriter, error_event, read_ask, write_answer},
+    openai::{
+        response_error_event as error_event,
+        responses::{StreamWriter, read_ask, write_answer},
+    },
 };
 
 fn streamed(deltas: impl IntoIterator<Item = Delta>) -> Vec<u8> {

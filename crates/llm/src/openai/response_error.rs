@@ -1,13 +1,11 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::response::json;
-
-/// An error after the head of a stream has gone out, where no [`StreamWriter`](super::StreamWriter) knows how far it
-/// came.
+/// An error after the head of a stream of OpenAI's responses has gone out, where nobody knows how far it came.
 pub(crate) fn error_event(message: &str, code: &str) -> Bytes {
     let mut out = b"event: error\ndata: ".to_vec();
-    json(&mut out, &Event::new(message, code, 0));
+    let written = serde_json::to_writer(&mut out, &Event::new(message, code, 0));
+    debug_assert!(written.is_ok(), "values with text keys can be written");
     out.extend_from_slice(b"\n\n");
     out.into()
 }
@@ -15,7 +13,7 @@ pub(crate) fn error_event(message: &str, code: &str) -> Bytes {
 /// The fields stand there twice: flat, as is documented, and in an object, which is what makes the SDKs raise.
 #[derive(Serialize)]
 #[serde(tag = "type", rename = "error")]
-pub(super) struct Event<'a> {
+pub(crate) struct Event<'a> {
     sequence_number: u64,
     code: &'a str,
     message: &'a str,
@@ -32,7 +30,7 @@ struct Error<'a> {
 }
 
 impl<'a> Event<'a> {
-    pub(super) const fn new(message: &'a str, code: &'a str, sequence_number: u64) -> Self {
+    pub(crate) const fn new(message: &'a str, code: &'a str, sequence_number: u64) -> Self {
         Self {
             sequence_number,
             code,
