@@ -95,7 +95,7 @@ export async function all(stream) {
 function refused(message) {
   const field = /cannot be told: `([^`]*)`/.exec(message);
   if (field) return `refused: \`${field[1]}\``;
-  return message.includes("has no such thing") ? "refused: unknown there" : undefined;
+  return message.includes("does not serve this") ? "refused: unknown there" : undefined;
 }
 
 // Whether the model saw the image by its address. To Gemini it is a file, whose kind nobody has said.

@@ -126,6 +126,6 @@ def refused(message):
     if "cannot be told" in str(message):
         field = str(message).split("cannot be told: ", 1)[1].split("`")[1]
         return f"refused: `{field}`"
-    if "has no such thing" in str(message):
+    if "does not serve this" in str(message):
         return "refused: unknown there"
     return None
