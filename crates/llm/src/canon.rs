@@ -7,6 +7,7 @@
 
 mod answer;
 mod ask;
+mod called;
 mod carry;
 mod delta;
 mod embed;
@@ -20,6 +21,7 @@ pub(crate) use self::ask::Sampling;
 pub(crate) use self::{
     answer::{Answer, Choice, Finish},
     ask::{Ask, Effort, Format, Names, Reasoning, Target, Tool, ToolChoice, Turn},
+    called::{Called, can_be_repeated},
     carry::{Carried, MARK},
     delta::Delta,
     embed::{EmbedAnswer, EmbedAsk},

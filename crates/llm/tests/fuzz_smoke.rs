@@ -27,7 +27,7 @@ fn mutations_of_a_corpus_break_nothing() {
     for (name, check) in TARGETS {
         let corpus = corpus(name);
         let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
-        for _ in 0..rounds.unwrap_or(3000) {
+        for _ in 0..rounds.unwrap_or(600) {
             let mut input = corpus[dice.below(corpus.len())].clone();
             for _ in 0..=dice.below(4) {
                 mutate(&mut input, &corpus, &mut dice);

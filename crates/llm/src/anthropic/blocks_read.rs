@@ -1,5 +1,3 @@
-use std::collections::HashMap;
-
 use serde_json::{Map, Value};
 use tollgate_core::Rejection;
 
@@ -8,7 +6,7 @@ use super::{
     signature,
 };
 use crate::{
-    canon::{Carried, Losses, Part, Role, Signature},
+    canon::{Called, Carried, Losses, Part, Role, Signature},
     json::{self, Path},
 };
 
@@ -16,8 +14,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
     pub(super) losses: Losses,
-    /// The names of the tools that were called, by the calls' ids.
-    calls: HashMap<String, String>,
+    calls: Called,
 }
 
 impl Blocks {
@@ -144,7 +141,7 @@ impl Blocks {
         if fields.get("caller") == Some(&serde_json::json!({ "type": "direct" })) {
             fields.remove("caller");
         }
-        self.calls.insert(id.to_owned(), name.clone());
+        self.calls.insert(id, &name);
         parts.extend(carried.thinking.into_iter().map(thought));
         parts.push(Part::ToolCall {
             id: id.to_owned(),
@@ -185,7 +182,7 @@ impl Blocks {
         };
         parts.push(Part::ToolResult {
             id: id.to_owned(),
-            name: self.calls.get(id).cloned().unwrap_or_default(),
+            name: self.calls.name(id).unwrap_or_default(),
             content,
             is_error,
             cached,

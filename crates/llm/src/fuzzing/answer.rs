@@ -2,7 +2,7 @@ use http::StatusCode;
 use serde::de::IgnoredAny;
 
 use super::forms::{BEHIND, FRONTS, translation};
-use crate::{dialect::Api, translate::read_fault};
+use crate::{canon::Fault, dialect::Api, translate::read_fault};
 
 /// OpenAI's.
 pub(super) fn chat(input: &[u8]) {
@@ -33,7 +33,11 @@ fn check(behind: Api, input: &[u8]) {
                 assert!(json.is_ok(), "{front:?} writes {}", written.escape_ascii());
                 if BEHIND.contains(&front) {
                     let again = super::forms::translation(behind, front).answer(&written);
-                    assert!(again.is_ok(), "{front:?}: {again:?}");
+                    let told = |fault: &Fault| fault.code == MALFORMED;
+                    assert!(
+                        again.as_ref().err().is_none_or(told),
+                        "{front:?}: {again:?}"
+                    );
                 }
                 read_fault(behind.dialect(), STATUS, input)
             }
@@ -50,6 +54,8 @@ fn check(behind: Api, input: &[u8]) {
     }
 }
 
+/// Gemini has no other form for arguments that are no object.
+pub(super) const MALFORMED: &str = "MALFORMED_FUNCTION_CALL";
 const STATUS: StatusCode = StatusCode::BAD_GATEWAY;
 const MOST_TIMES: usize = 16;
 const MOST_MORE: usize = 4096;

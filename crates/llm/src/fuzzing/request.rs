@@ -31,8 +31,8 @@ pub(super) fn vectors(input: &[u8]) {
     }
 }
 
-/// What is read can be written in each form, is not much longer there, and can be read again; and what is written once
-/// more is the same.
+/// What is read can be written in each form, is not much longer there, and can be read again; and what is then
+/// written stays as it is.
 fn check(front: Api, behind: &[Api], input: &[u8]) {
     for &behind in behind {
         let Ok(read) = Translation::read(front, behind, MODEL, input) else {
@@ -54,9 +54,14 @@ fn check(front: Api, behind: &[Api], input: &[u8]) {
             Err(refused) => panic!("{front:?} for {behind:?} is refused: {refused:?}"),
         };
         let (twice, _) = again.request(&TARGET);
+        // An empty text is dropped, be it the only one.
+        let Ok(again) = Translation::read(behind, behind, MODEL, &twice) else {
+            continue;
+        };
+        let (thrice, _) = again.request(&TARGET);
         assert_eq!(
+            thrice.escape_ascii().to_string(),
             twice.escape_ascii().to_string(),
-            body.escape_ascii().to_string(),
             "{front:?} for {behind:?}, read and written again"
         );
     }

@@ -3,7 +3,10 @@ use memchr::memmem;
 use serde::de::IgnoredAny;
 use tollgate_core::Trail;
 
-use super::forms::{BEHIND, FRONTS, translation};
+use super::{
+    answer::MALFORMED,
+    forms::{BEHIND, FRONTS, translation},
+};
 use crate::{
     dialect::Api,
     meter::Meter,
@@ -65,7 +68,8 @@ fn check(behind: Api, marks: &[&str], input: &[u8]) {
             marks.iter().any(|mark| has(mark)) || has("\\u"),
             "{front:?}: no end"
         );
-        if BEHIND.contains(&front) {
+        let malformed = memmem::find(&out, MALFORMED.as_bytes()).is_some();
+        if BEHIND.contains(&front) && !malformed {
             let again = Relay::translating(meter(front), stream_of(behind, front));
             let (_, wrong) = relayed(again, out.chunks(out.len().max(1)));
             assert_eq!(wrong, None, "{front:?} is read again: {text}");
@@ -82,9 +86,9 @@ fn stream_of(front: Api, behind: Api) -> crate::translate::StreamTranslation {
     stream.expect("an answer can be streamed")
 }
 
-/// Ids and times are new in each run, and are long.
+/// Ids and times are new in each run, and are long. A last line end of two bytes may lose one, if they come apart.
 fn plain(out: &[u8]) -> String {
-    let text = String::from_utf8_lossy(out);
+    let text = String::from_utf8_lossy(out.trim_ascii_end());
     let mut plain = String::with_capacity(text.len());
     let mut rest = &*text;
     while let Some(start) = rest.find(|it: char| it.is_ascii_alphanumeric()) {

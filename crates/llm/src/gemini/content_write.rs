@@ -92,7 +92,9 @@ impl<'a> Writer<'a, '_> {
                     cached,
                 } => {
                     self.mark(*cached, turn);
-                    self.functions.insert(id, name);
+                    if canon::can_be_repeated(name) {
+                        self.functions.insert(id, name);
+                    }
                     let call = FunctionCall {
                         id,
                         name,

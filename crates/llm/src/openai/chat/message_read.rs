@@ -1,5 +1,3 @@
-use std::collections::HashMap;
-
 use serde_json::Value;
 use tollgate_core::Rejection;
 
@@ -8,7 +6,7 @@ use super::{
     part_read::{self, Whose},
 };
 use crate::{
-    canon::{Ask, Carried, Losses, Part, Role, Turn},
+    canon::{self, Ask, Carried, Losses, Part, Role, Turn},
     json::{self, Path},
 };
 
@@ -19,7 +17,7 @@ pub(super) fn read(value: Value, at: Path<'_>, ask: &mut Ask) -> Result<(), Reje
         return Err(json::unfit(at, "a list of at least one message"));
     }
     // Results name only the call's id; other dialects want the tool's name with it.
-    let mut names = HashMap::new();
+    let mut names = canon::Called::default();
     for (index, value) in messages.into_iter().enumerate() {
         let at = at.index(index);
         let mut message = Message::read(value, at, &mut ask.losses)?;
@@ -120,7 +118,7 @@ impl Message {
     fn answer(
         &mut self,
         at: Path<'_>,
-        names: &mut HashMap<String, String>,
+        names: &mut canon::Called,
         losses: &mut Losses,
     ) -> Result<Vec<Part>, Rejection> {
         let mut parts = Vec::new();
@@ -157,7 +155,7 @@ impl Message {
         }
         for (call, mut note) in plain.into_iter().zip(carried) {
             parts.extend(thoughts(&mut note));
-            names.insert(call.id.clone(), call.name.clone());
+            names.insert(&call.id, &call.name);
             parts.push(Part::ToolCall {
                 id: call.id,
                 name: call.name,
@@ -172,7 +170,7 @@ impl Message {
     fn result(
         &mut self,
         at: Path<'_>,
-        names: &HashMap<String, String>,
+        names: &canon::Called,
         losses: &mut Losses,
     ) -> Result<Part, Rejection> {
         let id_at = at.key("tool_call_id");
@@ -183,7 +181,7 @@ impl Message {
         let (id, _) = Carried::from_id(&id);
         let name = match self.name.take() {
             Value::String(name) => name,
-            _ => names.get(id).cloned().unwrap_or_default(),
+            _ => names.name(id).unwrap_or_default(),
         };
         let mut content = self.content(at, Whose::Tool, losses)?;
         let mut cached = false;

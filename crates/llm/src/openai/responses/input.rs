@@ -1,14 +1,12 @@
 mod call;
 mod reasoning;
 
-use std::collections::HashMap;
-
 use serde_json::{Map, Value};
 use tollgate_core::Rejection;
 
 use super::content::{self, Whose};
 use crate::{
-    canon::{Ask, Part, Role, Turn},
+    canon::{Ask, Called, Part, Role, Turn},
     json::{self, Path},
 };
 
@@ -28,7 +26,7 @@ pub(super) fn read(value: Value, at: Path<'_>, ask: &mut Ask) -> Result<(), Reje
     };
     let mut input = Input {
         ask,
-        names: HashMap::new(),
+        names: Called::default(),
         called: false,
         signed: false,
     };
@@ -42,8 +40,7 @@ pub(super) fn read(value: Value, at: Path<'_>, ask: &mut Ask) -> Result<(), Reje
 /// The conversation as it is read.
 struct Input<'a> {
     ask: &'a mut Ask,
-    /// The tool that each call so far was for.
-    names: HashMap<String, String>,
+    names: Called,
     /// Whether the assistant has called a tool in its last turn.
     called: bool,
     /// Whether its last turn has thinking that its provider wants back.

@@ -34,7 +34,7 @@ impl Input<'_> {
         let name = name.ok_or_else(|| json::missing(at.key("name")))?;
         let arguments = arguments.ok_or_else(|| json::missing(at.key("arguments")))?;
         let (plain, carried) = Carried::from_id(&id);
-        self.names.insert(plain.to_owned(), name.clone());
+        self.names.insert(plain, &name);
         self.said(index);
         // Where the reasoning items have come back, they say the same.
         if !self.signed {
@@ -80,7 +80,7 @@ impl Input<'_> {
         let id = id.ok_or_else(|| json::missing(at.key("call_id")))?;
         let content = content.ok_or_else(|| json::missing(at.key("output")))?;
         let (plain, _) = Carried::from_id(&id);
-        let called = self.names.get(plain).cloned();
+        let called = self.names.name(plain);
         let result = Part::ToolResult {
             id: plain.to_owned(),
             name: called.or(name).unwrap_or_default(),
