@@ -157,25 +157,34 @@ async fn callers_of_responses_are_told_of_a_break_in_an_event_of_their_own() {
     let body = response.into_body().collect().await.unwrap().to_bytes();
 
     let body = std::str::from_utf8(&body).unwrap();
-    let event = body.strip_prefix("data: 1\n\nevent: error\ndata: ").unwrap();
+    let event = body
+        .strip_prefix("data: 1\n\nevent: error\ndata: ")
+        .unwrap();
     let event: Value = serde_json::from_str(event.trim_end()).unwrap();
     assert_eq!(event["type"], "error");
-    assert_eq!((&event["code"], &event["error"]["code"]), (&json!("stream_failed"), &json!("stream_failed")));
+    assert_eq!(
+        (&event["code"], &event["error"]["code"]),
+        (&json!("stream_failed"), &json!("stream_failed"))
+    );
 }
 
 #[tokio::test]
 async fn what_an_attempt_without_a_price_used_is_not_left_out_of_the_cost() {
     for (is_priced, told) in [(true, Some("0.000000012")), (false, None)] {
-        let service = RenderLayer::new().layer(service_fn(async move |request: Request<()>| {
-            let trail = request.extensions().get::<Trail>().expect("it is begun by then");
+        let service = RenderLayer::new().layer(service_fn(move |request: Request<()>| {
+            let trail = request.extensions().get::<Trail>().expect("it is begun");
             for priced in [true, is_priced] {
                 let attempt = trail.child();
-                attempt.set(Usage { output: 1, ..Usage::default() });
+                attempt.set(Usage {
+                    output: 1,
+                    ..Usage::default()
+                });
                 if priced {
                     attempt.set(Cost::from_nanos(6));
                 }
             }
-            Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
+            let response = Response::new(Full::new(Bytes::new()));
+            std::future::ready(Ok::<_, Infallible>(response))
         }));
 
         let response = service.oneshot(Request::new(())).await.unwrap();

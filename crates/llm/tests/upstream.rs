@@ -446,20 +446,32 @@ async fn who_asked_for_a_stream_is_not_given_what_reads_as_an_empty_one() {
     let (url, _) = provider(move || json_answer(answer)).await;
     let trail = Trail::new();
 
-    let response = send(&url, chat(&trail, "m", &json!({ "model": "m", "stream": true }))).await;
+    let response = send(
+        &url,
+        chat(&trail, "m", &json!({ "model": "m", "stream": true })),
+    )
+    .await;
 
     assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
     let rejection = response.extensions().get::<Rejection>().unwrap();
     assert_eq!(rejection.code(), "answer_invalid");
     let usage = trail.get::<Usage>().unwrap();
-    assert_eq!((usage.input, usage.output, usage.estimated), (3, 2, false), "it is paid for");
+    assert_eq!(
+        (usage.input, usage.output, usage.estimated),
+        (3, 2, false),
+        "it is paid for"
+    );
 }
 
 #[tokio::test]
 async fn an_answer_that_breaks_off_is_paid_for_as_far_as_it_came() {
     let (url, _) = provider(|| {
-        let pieces = [Ok(Bytes::from("x".repeat(3000))), Err(std::io::ErrorKind::ConnectionReset)];
-        let body = futures_util::stream::iter(pieces.map(|piece| piece.map_err(std::io::Error::from)));
+        let pieces = [
+            Ok(Bytes::from("x".repeat(3000))),
+            Err(std::io::ErrorKind::ConnectionReset),
+        ];
+        let body =
+            futures_util::stream::iter(pieces.map(|piece| piece.map_err(std::io::Error::from)));
         let response = Response::builder().header("content-type", "application/json");
         response.body(Body::from_stream(body)).unwrap()
     })
@@ -472,7 +484,10 @@ async fn an_answer_that_breaks_off_is_paid_for_as_far_as_it_came() {
     let usage = trail.get::<Usage>().unwrap();
     assert!(usage.estimated, "{usage:?}");
     let code = trail.get::<Failure>().unwrap().code;
-    assert!(code != "answer_cut" || usage.output >= 1000, "{code} {usage:?}");
+    assert!(
+        code != "answer_cut" || usage.output >= 1000,
+        "{code} {usage:?}"
+    );
 }
 
 #[tokio::test]

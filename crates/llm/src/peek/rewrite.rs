@@ -19,7 +19,9 @@ impl Peek {
         let mut edits: Vec<(Range<usize>, Cow<'_, str>)> = Vec::new();
         if let Some(at) = self.model.clone().filter(|_| !model.is_empty()) {
             let named = self.body.get(at.clone()).unwrap_or_default();
-            let named = named.strip_prefix(b"\"").and_then(|it| it.strip_suffix(b"\""));
+            let named = named
+                .strip_prefix(b"\"")
+                .and_then(|it| it.strip_suffix(b"\""));
             // Most often it is the same name, and in a valid body one without escapes stands as it is.
             let is_plain = !model.contains(['\\', '"']);
             if !is_plain || named != Some(model.as_bytes()) {

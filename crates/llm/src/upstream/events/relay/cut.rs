@@ -25,15 +25,28 @@ const BEHIND: [(Api, &str); 3] = [
     (Api::StreamGenerate { array: false }, CONTENTS),
 ];
 
-const CHATS: &str = r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"h"}],"max_tokens":9}"#;
+const CHATS: &str =
+    r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"h"}],"max_tokens":9}"#;
 const CONTENT: &str = r#"{"contents":[{"parts":[{"text":"h"}]}]}"#;
 /// How callers ask, and what the last words of a whole answer are.
 const FRONTS: [(Api, &str, &str); 6] = [
     (Api::Chat, CHATS, "[DONE]"),
-    (Api::Completions, r#"{"model":"m","stream":true,"prompt":"h"}"#, "[DONE]"),
-    (Api::Responses, r#"{"model":"m","stream":true,"store":false,"input":"h"}"#, "response.completed"),
+    (
+        Api::Completions,
+        r#"{"model":"m","stream":true,"prompt":"h"}"#,
+        "[DONE]",
+    ),
+    (
+        Api::Responses,
+        r#"{"model":"m","stream":true,"store":false,"input":"h"}"#,
+        "response.completed",
+    ),
     (Api::Messages, CHATS, "message_stop"),
-    (Api::StreamGenerate { array: false }, CONTENT, "finishReason"),
+    (
+        Api::StreamGenerate { array: false },
+        CONTENT,
+        "finishReason",
+    ),
     (Api::StreamGenerate { array: true }, CONTENT, "]"),
 ];
 
@@ -82,9 +95,16 @@ fn a_stream_that_breaks_off_at_any_byte_never_looks_complete() {
                     };
                     if wrong.is_some() {
                         assert!(!complete, "{case}: {out}");
-                        assert_eq!(relay.was_told(), out.contains("event: error"), "{case}: {out}");
+                        assert_eq!(
+                            relay.was_told(),
+                            out.contains("event: error"),
+                            "{case}: {out}"
+                        );
                     } else {
-                        assert!(out.contains(mark) || clean && front == behind, "{case}: {out}");
+                        assert!(
+                            out.contains(mark) || clean && front == behind,
+                            "{case}: {out}"
+                        );
                         assert!(cut + 60 > stream.len() || clean, "{case}");
                     }
                     let usage: Usage = trail.get().expect("it is known at any moment");
