@@ -61,7 +61,8 @@ fn the_configuration_in_the_readme_is_sound() {
     let (_, rest) = readme.split_once("```toml\n").expect("there is one");
     let (config, _) = rest.split_once("```").expect("it ends");
 
-    let checked = check(&config.replace("${OPENAI_API_KEY}", "sk-x"));
+    let config = config.replace("${OPENAI_API_KEY}", "sk-x");
+    let checked = check(&config.replace("${ANTHROPIC_API_KEY}", "sk-y"));
 
     assert!(checked.success, "{checked:?}");
     assert!(

@@ -148,7 +148,7 @@ impl Call {
 
     /// Whether the provider keeps to itself what was used, or says it in a way that nobody can read.
     pub(crate) fn hides_usage(&self) -> bool {
-        ["-no-usage", "-text-usage", "-negative-usage"]
+        ["-no-usage", "-text-usage", "-negative-usage", "-nonsense"]
             .iter()
             .any(|fault| self.model.ends_with(fault))
     }

@@ -1,6 +1,7 @@
 mod estimate;
 mod event;
 mod text;
+mod words;
 
 use bytes::Bytes;
 use tollgate_core::{
@@ -26,6 +27,8 @@ pub(crate) struct Meter {
     /// Since the provider told: parts that gave something, and their texts.
     chunks: u64,
     text: Estimate,
+    /// What is read is a stream, which may break off before its end.
+    streams: bool,
     finished: bool,
     free: bool,
 }
@@ -41,6 +44,7 @@ impl Meter {
             told: None,
             chunks: 0,
             text: Estimate::default(),
+            streams: false,
             finished: false,
             free: false,
         }
@@ -90,7 +94,8 @@ impl Meter {
         // The whole text may have fewer tokens than its pieces; that counts too much rather than too little.
         let streamed = self.text.tokens().max(self.chunks);
         match self.told {
-            Some(told) if self.finished || streamed == 0 => told,
+            Some(told) if self.finished || !self.streams => told,
+            // A word before the end is out of date: the provider may have gone on, unread.
             Some(told) => Usage {
                 output: told.output.saturating_add(streamed),
                 estimated: true,
@@ -271,6 +276,42 @@ mod tests {
         meter.waive();
         drop(meter);
         assert_eq!(trail.get::<tollgate_core::fact::Cost>().unwrap().nanos(), 0);
+    }
+
+    #[test]
+    fn a_word_before_the_end_of_a_stream_is_an_estimate_if_the_end_never_comes() {
+        let gemini = br#"{"candidates":[{"content":{"parts":[{"text":"a"}]}}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":1}}"#;
+        let claude =
+            br#"{"type":"message_start","message":{"usage":{"input_tokens":3,"output_tokens":1}}}"#;
+        for (api, event) in [(Api::Generate, &gemini[..]), (Api::Messages, claude)] {
+            let trail = Trail::new();
+            let mut meter = Meter::new(trail.clone(), api, Bytes::new());
+            meter.read(event);
+            drop(meter);
+
+            let usage = trail.get::<Usage>().unwrap();
+            assert_eq!((usage.input, usage.output), (3, 1));
+            assert!(usage.estimated, "{api:?}");
+        }
+    }
+
+    #[test]
+    fn usage_that_cannot_be_read_is_an_estimate_and_the_extra_chunk_is_known() {
+        let trail = Trail::new();
+        let mut meter = Meter::new(trail.clone(), Api::Chat, Bytes::from("x".repeat(30)));
+        meter.read(br#"{"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}"#);
+        assert_eq!(
+            meter.read(br#"{"choices":[],"usage":{"prompt_tokens":"9","completion_tokens":-2}}"#),
+            Event::Usage
+        );
+        meter.read(b"[DONE]");
+        drop(meter);
+
+        let usage = trail.get::<Usage>().unwrap();
+        assert!(
+            usage.estimated && usage.input > 0 && usage.output > 0,
+            "{usage:?}"
+        );
     }
 
     #[test]

@@ -43,6 +43,9 @@ pub(super) fn read(counts: &Value, so_far: Option<Usage>) -> Option<Usage> {
     }
     let before = so_far.unwrap_or_default();
     let count = |name: &str| counts.get(name).and_then(Value::as_u64);
+    if count("input_tokens").or(count("output_tokens")).is_none() {
+        return so_far; // What says nothing that can be read is no word of the provider's, least of all that it was free.
+    }
     let inside = |name: &str, part: &str| counts.get(name)?.get(part)?.as_u64();
     let written = inside("cache_creation", "ephemeral_5m_input_tokens");
     let hour = inside("cache_creation", "ephemeral_1h_input_tokens");
@@ -118,6 +121,15 @@ mod tests {
             _ => json!({ "type": kind, "delta": {}, "usage": usage }),
         };
         event.to_string().into_bytes()
+    }
+
+    #[test]
+    fn counts_that_cannot_be_read_say_nothing() {
+        assert_eq!(
+            usage(br#"{"usage":{"input_tokens":"9","output_tokens":-2}}"#),
+            None
+        );
+        assert_eq!(usage(br#"{"usage":{"input_tokens":9}}"#).unwrap().input, 9);
     }
 
     #[test]

@@ -1,8 +1,11 @@
-use memchr::memmem;
+use std::slice;
+
+use memchr::memmem::Finder;
 
 use super::{
     Meter,
-    text::{end_of_string, is_text, texts, value},
+    text::{behind, end_of_string, is_text, texts, value},
+    words::WORDS,
 };
 use crate::{anthropic, dialect::Api, gemini, openai};
 
@@ -22,6 +25,7 @@ pub(crate) enum Event {
 impl Meter {
     /// Reads an event by its data. Most are passed after a few searches, without being parsed.
     pub(crate) fn read(&mut self, data: &[u8]) -> Event {
+        self.streams = true;
         match self.api {
             Api::Messages => self.message(data),
             Api::Generate | Api::StreamGenerate { .. } => self.content(data),
@@ -33,10 +37,12 @@ impl Meter {
     /// Counts what came of an event before the stream broke off within it: the provider has written it.
     pub(crate) fn read_half(&mut self, data: &[u8]) {
         match self.api {
-            Api::Messages => self.part(data, b"", &DELTAS),
-            Api::Generate | Api::StreamGenerate { .. } => self.part(data, b"", &[b"\"text\""]),
-            Api::Responses => self.part(data, b"", &[b"\"delta\""]),
-            _ => self.part(data, b"", &TEXTS),
+            Api::Messages => self.part(data, None, &WORDS.deltas),
+            Api::Generate | Api::StreamGenerate { .. } => {
+                self.part(data, None, slice::from_ref(&WORDS.text));
+            }
+            Api::Responses => self.part(data, None, slice::from_ref(&WORDS.delta)),
+            _ => self.part(data, None, &WORDS.texts),
         }
     }
 
@@ -59,10 +65,8 @@ impl Meter {
         if is_error(data) {
             return Event::Error;
         }
-        if let Some(at) = memmem::find(data, FINISH) {
-            self.finished |= is_text(&data[at + FINISH.len()..]);
-        }
-        self.part(data, b"\"choices\"", &TEXTS);
+        self.finished |= behind(data, &WORDS.finish).is_some_and(is_text);
+        self.part(data, Some(&WORDS.choices), &WORDS.texts);
         // Said beside a part, it includes the part.
         if let Some(usage) = told {
             self.tell(usage);
@@ -73,9 +77,9 @@ impl Meter {
     /// Anthropic's events.
     fn message(&mut self, data: &[u8]) -> Event {
         match kind(data) {
-            b"content_block_delta" => self.part(data, b"\"delta\"", &DELTAS),
+            b"content_block_delta" => self.part(data, Some(&WORDS.delta), &WORDS.deltas),
             // A tool's name is output as well.
-            b"content_block_start" => self.part(data, b"\"content_block\"", &BLOCKS),
+            b"content_block_start" => self.part(data, Some(&WORDS.block), &WORDS.blocks),
             b"message_stop" => {
                 self.finished = true;
                 return Event::Done;
@@ -94,16 +98,15 @@ impl Meter {
         if is_error(data) {
             return Event::Error;
         }
-        let ends =
-            |key: &[u8]| memmem::find(data, key).is_some_and(|at| is_text(&data[at + key.len()..]));
-        self.finished |= ends(b"\"finishReason\"") || ends(b"\"blockReason\"");
+        let ends = |word| behind(data, word).is_some_and(is_text);
+        self.finished |= ends(&WORDS.finish_reason) || ends(&WORDS.block_reason);
         // A running total, this chunk included.
         if !self.heard(gemini::stream_usage(data, self.told)) {
-            if memmem::find(data, b"\"functionCall\"").is_some() {
+            if WORDS.call.find(data).is_some() {
                 self.chunks += 1;
                 self.text.add(data);
             } else {
-                self.part(data, b"\"candidates\"", &[b"\"text\""]);
+                self.part(data, Some(&WORDS.candidates), slice::from_ref(&WORDS.text));
             }
         }
         Event::Part
@@ -113,14 +116,14 @@ impl Meter {
     fn response(&mut self, data: &[u8]) -> Event {
         let kind = kind(data);
         if kind.ends_with(b".delta") {
-            self.part(data, b"", &[b"\"delta\""]);
+            self.part(data, None, slice::from_ref(&WORDS.delta));
             return Event::Part;
         }
         let event = match kind {
             b"response.completed" | b"response.incomplete" => Event::Done,
             b"response.failed" | b"response.cancelled" | b"error" => Event::Error,
             b"response.output_item.added" => {
-                self.part(data, b"\"item\"", &[b"\"name\""]);
+                self.part(data, Some(&WORDS.item), slice::from_ref(&WORDS.name));
                 return Event::Part;
             }
             _ => return Event::Part,
@@ -131,7 +134,7 @@ impl Meter {
     }
 
     /// A part of the answer, whose texts stand in these fields after a first word.
-    fn part(&mut self, data: &[u8], after: &[u8], keys: &[&[u8]]) {
+    fn part(&mut self, data: &[u8], after: Option<&Finder<'_>>, keys: &[Finder<'_>]) {
         self.chunks += 1;
         for text in texts(data, after, keys) {
             self.text.add(text);
@@ -178,21 +181,6 @@ fn is_error(data: &[u8]) -> bool {
     data.strip_prefix(b"\"error\"")
         .is_some_and(|rest| !value(rest).starts_with(b"null"))
 }
-
-/// The fields that hold what a model has written, the reasoning of compatible servers too.
-const TEXTS: [&[u8]; 7] = [
-    b"\"name\"",
-    b"\"content\"",
-    b"\"arguments\"",
-    b"\"text\"",
-    b"\"refusal\"",
-    b"\"reasoning_content\"",
-    b"\"reasoning\"",
-];
-const BLOCKS: [&[u8]; 3] = [b"\"text\"", b"\"thinking\"", b"\"name\""];
-const DELTAS: [&[u8]; 3] = [b"\"text\"", b"\"partial_json\"", b"\"thinking\""];
-/// Inside a text it would be escaped.
-const FINISH: &[u8] = b"\"finish_reason\"";
 
 #[cfg(test)]
 mod tests {

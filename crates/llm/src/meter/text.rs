@@ -1,19 +1,25 @@
-use memchr::{memchr2, memmem};
+use memchr::{memchr2, memmem::Finder};
 
-/// The texts of these fields, after a first word, as they stand in the JSON.
+/// The texts of these fields, after a first word if there must be one, as they stand in the JSON.
 pub(super) fn texts<'a>(
     data: &'a [u8],
-    after: &[u8],
-    keys: &[&[u8]],
+    after: Option<&Finder<'_>>,
+    keys: &[Finder<'_>],
 ) -> impl Iterator<Item = &'a [u8]> {
-    let data = memmem::find(data, after).map_or(&b""[..], |start| &data[start..]);
+    let start = after.map_or(Some(0), |word| word.find(data));
+    let data = start.map_or(&b""[..], |start| &data[start..]);
     keys.iter().flat_map(move |key| {
-        let places = memmem::find_iter(data, key);
-        places.filter_map(move |at| {
-            let text = value(&data[at + key.len()..]).strip_prefix(b"\"")?;
+        key.find_iter(data).filter_map(move |at| {
+            let text = value(&data[at + key.needle().len()..]).strip_prefix(b"\"")?;
             Some(&text[..end_of_string(text)])
         })
     })
+}
+
+/// What follows the first of these words.
+pub(super) fn behind<'a>(data: &'a [u8], word: &Finder<'_>) -> Option<&'a [u8]> {
+    let at = word.find(data)?;
+    Some(&data[at + word.needle().len()..])
 }
 
 /// A string, and not the empty one that some servers write for `null`.

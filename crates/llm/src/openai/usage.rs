@@ -1,4 +1,6 @@
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 use serde_json::Value;
 use tollgate_core::fact::Usage;
@@ -35,8 +37,8 @@ pub(crate) struct Chunk {
 impl Chunk {
     /// A chunk that says something of usage. Most say nothing, and are not parsed.
     pub(crate) fn with_usage(data: &[u8]) -> Option<Self> {
-        let mut places = memmem::find_iter(data, KEY);
-        if !places.any(|at| !is_null(&data[at + KEY.len()..])) {
+        let mut places = KEY.find_iter(data);
+        if !places.any(|at| !is_null(&data[at + KEY.needle().len()..])) {
             return None;
         }
         // A model's own words could hold a key of this name, so it must be the chunk's.
@@ -179,8 +181,8 @@ fn if_fit<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     })
 }
 
-/// Inside a text it would be escaped.
-const KEY: &[u8] = b"\"usage\"";
+/// Inside a text it would be escaped. Made once, which takes longer than to search an event.
+static KEY: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("\"usage\""));
 
 #[cfg(test)]
 mod tests {
