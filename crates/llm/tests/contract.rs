@@ -65,12 +65,9 @@ fn rendering_keeps_the_contract() {
         "/v1beta/models/m:streamGenerateContent?alt=sse",
         "/v1beta/models/m:streamGenerateContent",
     ] {
-        let closed = closed.clone();
-        Contract::new(move |inner| {
-            RenderLayer::new().layer(GateLayer::new(closed.clone()).layer(inner))
-        })
-        .request(move || Request::post(path).body(Script::empty()).unwrap())
-        .refused(|request| *request.uri_mut() = "/closed".parse().unwrap())
-        .check();
+        Contract::new(move |inner| RenderLayer::new().layer(GateLayer::new(closed).layer(inner)))
+            .request(move || Request::post(path).body(Script::empty()).unwrap())
+            .refused(|request| *request.uri_mut() = "/closed".parse().unwrap())
+            .check();
     }
 }
