@@ -27,6 +27,8 @@ pub(crate) struct Meter {
     /// Since the provider told: parts that gave something, and their texts.
     chunks: u64,
     text: Estimate,
+    /// All parts that gave something, whatever the provider told.
+    parts: u64,
     /// What is read is a stream, which may break off before its end.
     streams: bool,
     finished: bool,
@@ -44,6 +46,7 @@ impl Meter {
             told: None,
             chunks: 0,
             text: Estimate::default(),
+            parts: 0,
             streams: false,
             finished: false,
             free: false,
@@ -97,7 +100,7 @@ impl Meter {
             Some(told) if self.finished || !self.streams => told,
             // A word before the end is out of date: the provider may have gone on, unread.
             Some(told) => Usage {
-                output: told.output.saturating_add(streamed),
+                output: told.output.saturating_add(streamed).max(self.parts),
                 estimated: true,
                 ..told
             },
@@ -293,6 +296,18 @@ mod tests {
             assert_eq!((usage.input, usage.output), (3, 1));
             assert!(usage.estimated, "{api:?}");
         }
+    }
+
+    #[test]
+    fn a_running_total_that_lags_behind_is_not_under_what_was_streamed() {
+        let trail = Trail::new();
+        let mut meter = Meter::new(trail.clone(), Api::Generate, Bytes::new());
+        for _ in 0..3 {
+            meter.read(br#"{"candidates":[{"content":{"parts":[{"text":"a"}]}}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":1}}"#);
+        }
+        drop(meter);
+
+        assert_eq!(trail.get::<Usage>().unwrap().output, 3);
     }
 
     #[test]

@@ -100,14 +100,13 @@ impl Meter {
         }
         let ends = |word| behind(data, word).is_some_and(is_text);
         self.finished |= ends(&WORDS.finish_reason) || ends(&WORDS.block_reason);
-        // A running total, this chunk included.
-        if !self.heard(gemini::stream_usage(data, self.told)) {
-            if WORDS.call.find(data).is_some() {
-                self.chunks += 1;
-                self.text.add(data);
-            } else {
-                self.part(data, Some(&WORDS.candidates), slice::from_ref(&WORDS.text));
-            }
+        if self.heard(gemini::stream_usage(data, self.told)) {
+            self.parts += 1; // A running total, this chunk included.
+        } else if WORDS.call.find(data).is_some() {
+            self.count_part();
+            self.text.add(data);
+        } else {
+            self.part(data, Some(&WORDS.candidates), slice::from_ref(&WORDS.text));
         }
         Event::Part
     }
@@ -133,9 +132,14 @@ impl Meter {
         event
     }
 
+    fn count_part(&mut self) {
+        self.chunks += 1;
+        self.parts += 1;
+    }
+
     /// A part of the answer, whose texts stand in these fields after a first word.
     fn part(&mut self, data: &[u8], after: Option<&Finder<'_>>, keys: &[Finder<'_>]) {
-        self.chunks += 1;
+        self.count_part();
         for text in texts(data, after, keys) {
             self.text.add(text);
         }

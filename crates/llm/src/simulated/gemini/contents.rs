@@ -49,7 +49,11 @@ pub(crate) fn contents(body: &Value, model: &str, stream: bool) -> Result<Asked,
             );
             return Err(Refusal::bad(message));
         }
-        asked.messages.push(Message { role, parts: read });
+        match asked.messages.last_mut() {
+            // Google's own SDK sends a stream back as it came, each piece a content.
+            Some(last) if last.role == role && role == "assistant" => last.parts.extend(read),
+            _ => asked.messages.push(Message { role, parts: read }),
+        }
     }
     rules::turns(&asked)?;
     for declaration in items(&body["tools"]).flat_map(|tool| items(&tool["functionDeclarations"])) {
