@@ -82,15 +82,12 @@ fn peeked(bencher: Bencher<'_, '_>) {
 /// A conversation of about 2 KB with a few turns.
 fn asked(front: Form) -> String {
     let text = "a question with a few words in it, ".repeat(9);
-    let said = |role: &str, part: &str| {
-        let turn = match front {
-            Chat | Messages => format!(r#"{{"role":"{role}","content":"{text}"}}"#),
-            Responses => {
-                format!(r#"{{"role":"{role}","content":[{{"type":"{part}","text":"{text}"}}]}}"#)
-            }
-            Contents => format!(r#"{{"role":"{role}","parts":[{{"text":"{text}"}}]}}"#),
-        };
-        turn
+    let said = |role: &str, part: &str| match front {
+        Chat | Messages => format!(r#"{{"role":"{role}","content":"{text}"}}"#),
+        Responses => {
+            format!(r#"{{"role":"{role}","content":[{{"type":"{part}","text":"{text}"}}]}}"#)
+        }
+        Contents => format!(r#"{{"role":"{role}","parts":[{{"text":"{text}"}}]}}"#),
     };
     let model = if front == Contents {
         "model"
