@@ -39,7 +39,12 @@ impl Verdict {
                 Self::Refused(refusal)
             };
         }
-        if head.status.is_server_error() || head.status == StatusCode::TOO_MANY_REQUESTS {
+        // 402: the account that all callers share there is empty.
+        let is_out = matches!(
+            head.status,
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::PAYMENT_REQUIRED
+        );
+        if head.status.is_server_error() || is_out {
             return Self::Failed(Refusal {
                 about_target: true,
                 retry_after: retry_after(head),

@@ -94,6 +94,7 @@ async fn a_failure_before_the_first_byte_goes_on_to_the_next_target() {
         Does::Answer(500),
         Does::Answer(503),
         Does::Answer(429),
+        Does::Answer(402),
         Does::Break,
     ] {
         let log = Log::default();

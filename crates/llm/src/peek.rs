@@ -20,6 +20,10 @@ use crate::dialect::{Api, model_in};
 
 /// What is asked, and where in a body the parts stand that may have to be changed, so that the rest goes on byte for
 /// byte.
+#[cfg_attr(
+    not(feature = "upstream"),
+    expect(dead_code, reason = "only who sends a body on reads it")
+)]
 #[derive(Clone, Debug)]
 pub(crate) struct Peek {
     body: Bytes,

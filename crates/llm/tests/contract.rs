@@ -57,7 +57,17 @@ fn rendering_keeps_the_contract() {
         _ => Ok(()),
     });
 
-    Contract::new(move |inner| RenderLayer::new().layer(GateLayer::new(closed).layer(inner)))
-        .refused(|request| *request.uri_mut() = "/closed".parse().unwrap())
-        .check();
+    for path in [
+        "/",
+        "/v1/chat/completions",
+        "/v1/responses",
+        "/v1/messages",
+        "/v1beta/models/m:streamGenerateContent?alt=sse",
+        "/v1beta/models/m:streamGenerateContent",
+    ] {
+        Contract::new(move |inner| RenderLayer::new().layer(GateLayer::new(closed).layer(inner)))
+            .request(move || Request::post(path).body(Script::empty()).unwrap())
+            .refused(|request| *request.uri_mut() = "/closed".parse().unwrap())
+            .check();
+    }
 }

@@ -52,15 +52,21 @@ fn post(path: &str, content_type: &str, body: &'static str) -> Request<Full<Byte
 #[tokio::test]
 async fn the_call_is_read_from_path_and_body() {
     let body = r#"{"model":"known","stream":true,"max_tokens":9}"#;
-    for (path, operation) in [
-        ("/v1/chat/completions", Operation::Chat),
-        ("/v1/completions", Operation::TextCompletion),
-        ("/v1/embeddings", Operation::Embeddings),
+    for (path, operation, said) in [
+        ("/v1/chat/completions", Operation::Chat, (true, Some(9))),
+        (
+            "/v1/completions",
+            Operation::TextCompletion,
+            (true, Some(9)),
+        ),
+        ("/v1/messages", Operation::Chat, (true, Some(9))),
+        ("/v1/responses", Operation::Chat, (true, None)),
+        ("/v1/embeddings", Operation::Embeddings, (false, None)),
     ] {
         let call = inspected(post(path, "Application/JSON; charset=utf-8", body)).await;
         let call = call.unwrap_or_else(|_| panic!("{path} is known"));
         assert_eq!((call.operation, &*call.model), (operation, "known"));
-        assert_eq!((call.stream, call.max_output_tokens), (true, Some(9)));
+        assert_eq!((call.stream, call.max_output_tokens), said, "{path}");
     }
 }
 

@@ -7,7 +7,9 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 use tollgate_core::{
-    GateLayer, Limit, Limits, Rejection, gate_fn,
+    GateLayer, Limit, Limits, Rejection, Trail,
+    fact::{Cost, Usage},
+    gate_fn,
     testing::{Answer, Inner, Recorder, Script, Step},
 };
 use tollgate_llm::RenderLayer;
@@ -135,4 +137,59 @@ async fn what_was_not_refused_passes_as_it_is() {
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
     let body = response.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(body, "not found, says the provider");
+}
+
+#[tokio::test]
+async fn callers_of_responses_are_told_of_a_break_in_an_event_of_their_own() {
+    let streaming = Inner::new(Answer::ok(Script::new([
+        Step::Data(b"data: 1\n\n"),
+        Step::Error,
+    ])));
+    let typed = tower::util::MapResponseLayer::new(|mut response: Response<Script>| {
+        let events = http::HeaderValue::from_static("text/event-stream");
+        response.headers_mut().insert("content-type", events);
+        response
+    });
+    let service = RenderLayer::new().layer(typed.layer(streaming));
+    let request = Request::post("/v1/responses").body(Script::empty());
+
+    let response = service.oneshot(request.unwrap()).await.unwrap();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+
+    let body = std::str::from_utf8(&body).unwrap();
+    let event = body
+        .strip_prefix("data: 1\n\nevent: error\ndata: ")
+        .unwrap();
+    let event: Value = serde_json::from_str(event.trim_end()).unwrap();
+    assert_eq!(event["type"], "error");
+    assert_eq!(
+        (&event["code"], &event["error"]["code"]),
+        (&json!("stream_failed"), &json!("stream_failed"))
+    );
+}
+
+#[tokio::test]
+async fn what_an_attempt_without_a_price_used_is_not_left_out_of_the_cost() {
+    for (is_priced, told) in [(true, Some("0.000000012")), (false, None)] {
+        let service = RenderLayer::new().layer(service_fn(move |request: Request<()>| {
+            let trail = request.extensions().get::<Trail>().expect("it is begun");
+            for priced in [true, is_priced] {
+                let attempt = trail.child();
+                attempt.set(Usage {
+                    output: 1,
+                    ..Usage::default()
+                });
+                if priced {
+                    attempt.set(Cost::from_nanos(6));
+                }
+            }
+            let response = Response::new(Full::new(Bytes::new()));
+            std::future::ready(Ok::<_, Infallible>(response))
+        }));
+
+        let response = service.oneshot(Request::new(())).await.unwrap();
+
+        let cost = response.headers().get("x-tollgate-cost");
+        assert_eq!(cost.map(|cost| cost.to_str().unwrap()), told);
+    }
 }

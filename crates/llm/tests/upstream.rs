@@ -439,3 +439,68 @@ async fn a_refused_credential_is_the_gateways_matter_and_not_the_clients() {
     assert_eq!(rejection.code(), "upstream_unauthorized");
     assert!(!text(response).await.contains("sk-"));
 }
+
+#[tokio::test]
+async fn who_asked_for_a_stream_is_not_given_what_reads_as_an_empty_one() {
+    let answer = r#"{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}"#;
+    let (url, _) = provider(move || json_answer(answer)).await;
+    let trail = Trail::new();
+
+    let response = send(
+        &url,
+        chat(&trail, "m", &json!({ "model": "m", "stream": true })),
+    )
+    .await;
+
+    assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+    let rejection = response.extensions().get::<Rejection>().unwrap();
+    assert_eq!(rejection.code(), "answer_invalid");
+    let usage = trail.get::<Usage>().unwrap();
+    assert_eq!(
+        (usage.input, usage.output, usage.estimated),
+        (3, 2, false),
+        "it is paid for"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_paid_for_as_far_as_it_came() {
+    let (url, _) = provider(|| {
+        let pieces = [
+            Ok(Bytes::from("x".repeat(3000))),
+            Err(std::io::ErrorKind::ConnectionReset),
+        ];
+        let body =
+            futures_util::stream::iter(pieces.map(|piece| piece.map_err(std::io::Error::from)));
+        let response = Response::builder().header("content-type", "application/json");
+        response.body(Body::from_stream(body)).unwrap()
+    })
+    .await;
+    let trail = Trail::new();
+
+    let response = send(&url, chat(&trail, "m", &json!({ "model": "m" }))).await;
+
+    assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+    let usage = trail.get::<Usage>().unwrap();
+    assert!(usage.estimated, "{usage:?}");
+    let code = trail.get::<Failure>().unwrap().code;
+    assert!(
+        code != "answer_cut" || usage.output >= 1000,
+        "{code} {usage:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_read_is_not_sent_to_another_dialect() {
+    let (url, seen) = provider(|| json_answer("{}")).await;
+    let endpoint = Endpoint::new("p", &url).unwrap();
+    let endpoint = endpoint.dialect(tollgate_llm::Dialect::Anthropic);
+    let service = PayloadLayer::new().layer(Upstream::new([endpoint]));
+    let mut request = chat(&Trail::new(), "m", &json!({}));
+    *request.body_mut() = Full::from("{");
+
+    let response = service.oneshot(request).await.unwrap();
+
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    assert!(seen.lock().unwrap().is_empty());
+}

@@ -115,12 +115,15 @@ mod tests {
 
         #[test]
         fn every_field_of_usage_sums_up_to_the_whole(
-            (input, cache_read, cache_write) in (amount(), amount(), amount()),
+            (input, cache_read) in (amount(), amount()),
+            (cache_write, cache_write_1h) in (amount(), amount()),
             (output, reasoning) in (amount(), amount()),
             estimated in any::<bool>(),
             weights in weights(),
         ) {
-            let whole = Usage { input, cache_read, cache_write, output, reasoning, estimated };
+            let whole = Usage {
+                input, cache_read, cache_write, cache_write_1h, output, reasoning, estimated,
+            };
 
             let shares = share_usage(whole, &weights);
 

@@ -100,9 +100,8 @@ impl Meter {
         }
         let ends = |word| behind(data, word).is_some_and(is_text);
         self.finished |= ends(&WORDS.finish_reason) || ends(&WORDS.block_reason);
-        // A running total, this chunk included.
         if self.heard(gemini::stream_usage(data, self.told)) {
-            self.parts += 1;
+            self.parts += 1; // A running total, this chunk included.
         } else if WORDS.call.find(data).is_some() {
             self.count_part();
             self.text.add(data);

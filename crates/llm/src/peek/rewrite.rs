@@ -18,9 +18,14 @@ impl Peek {
     pub(crate) fn rewrite(&self, model: &str, want_usage: bool) -> (Bytes, bool) {
         let mut edits: Vec<(Range<usize>, Cow<'_, str>)> = Vec::new();
         if let Some(at) = self.model.clone().filter(|_| !model.is_empty()) {
-            let name = Value::from(model).to_string();
-            if self.body.get(at.clone()) != Some(name.as_bytes()) {
-                edits.push((at, name.into()));
+            let named = self.body.get(at.clone()).unwrap_or_default();
+            let named = named
+                .strip_prefix(b"\"")
+                .and_then(|it| it.strip_suffix(b"\""));
+            // Most often it is the same name, and in a valid body one without escapes stands as it is.
+            let is_plain = !model.contains(['\\', '"']);
+            if !is_plain || named != Some(model.as_bytes()) {
+                edits.push((at, Value::from(model).to_string().into()));
             }
         }
         let wanted = self.usage.clone().filter(|_| want_usage);

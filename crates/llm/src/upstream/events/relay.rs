@@ -299,6 +299,9 @@ const CUT: &str = "the provider's stream ended early";
 const MOST_BEGUN: usize = 8 << 20;
 
 #[cfg(test)]
+mod cut;
+
+#[cfg(test)]
 mod tests {
     use bytes::Bytes;
     use tollgate_core::{Trail, fact::Usage};
