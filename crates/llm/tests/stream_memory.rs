@@ -35,7 +35,10 @@ fn a_response_holds_its_texts_and_no_more() {
 fn held(front: Form, behind: Form, events: usize) -> usize {
     let [first, event] = pieces(behind);
     // What is made once for all streams, such as the vocabulary of `exact-tokens`, is not this one's.
-    Answers::new(front, behind).passing(behind).read(&event);
+    let mut other = Answers::new(front, behind).passing(behind);
+    other.read(&first);
+    other.read(&event);
+    drop(other);
     let mut open = None;
     let allocated = measure(|| {
         let mut passing = Answers::new(front, behind).passing(behind);

@@ -97,7 +97,12 @@ impl Candidate {
         }
         let mut candidate = self.clone();
         if let Some(model) = model {
-            candidate.target.model = model;
+            let target = &mut candidate.target;
+            // Each is a target of its own: what is learned of one says nothing of the others.
+            if *target.name == *format!("{}/{}", target.provider, target.model) {
+                target.name = format!("{}/{model}", target.provider).into();
+            }
+            target.model = model;
         }
         if let Some((prices, provider)) = candidate.listed.take()
             && let Some(known) = prices.get(&provider, &candidate.target.model)

@@ -96,6 +96,8 @@ fn tool(value: Value, above: Path<'_>, losses: &mut Losses) -> Result<Tool, Reje
                     _ => value,
                 });
             }
+            // What a function answers with; the SDK says it of each that it calls by itself, and models do without.
+            "response" | "responseJsonSchema" => losses.hint(at.to_string()),
             "behavior" if value == "BLOCKING" || value == "UNSPECIFIED" => {}
             _ => lose(&value, at, losses),
         }

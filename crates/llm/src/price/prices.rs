@@ -59,11 +59,17 @@ impl Prices {
     }
 
     /// What is known of a provider's model. A model with a date at its end, as in `-20250131`, `-2025-01-31` or
-    /// `@20250131`, is the one without if it is not known itself.
+    /// `@20250131`, is the one without if it is not known itself. After that, a name with a `*` stands for any run of
+    /// characters, and the longest such name counts.
     #[must_use]
     pub fn get(&self, provider: &str, model: &str) -> Option<&ModelInfo> {
         let models = self.0.get(provider)?;
-        models.get(model).or_else(|| models.get(undated(model)?))
+        let exactly = models.get(model).or_else(|| models.get(undated(model)?));
+        exactly.or_else(|| {
+            let patterns = models.iter().filter(|(name, _)| covers(name, model));
+            let (_, info) = patterns.max_by_key(|(name, _)| name.len())?;
+            Some(info)
+        })
     }
 
     /// All that is known, by provider and model, in the order of their names.
@@ -81,6 +87,14 @@ impl fmt::Debug for Prices {
         let names = self.iter().map(|(provider, model, _)| (provider, model));
         f.debug_set().entries(names).finish()
     }
+}
+
+/// Whether a name with a `*` in it stands for this model, too.
+fn covers(pattern: &str, model: &str) -> bool {
+    pattern.split_once('*').is_some_and(|(start, end)| {
+        let run = model.len().checked_sub(start.len() + end.len());
+        run.is_some() && model.starts_with(start) && model.ends_with(end)
+    })
 }
 
 /// The name without the date at its end, if there is one.
@@ -111,7 +125,30 @@ fn is_date(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::undated;
+    use super::{Prices, undated};
+    use crate::ModelInfo;
+
+    #[test]
+    fn a_star_covers_what_is_not_known_by_its_name() {
+        let info = |window| ModelInfo {
+            context_window: Some(window),
+            ..ModelInfo::default()
+        };
+        let prices = Prices::new()
+            .with("p", "*", info(1))
+            .with("p", "large-*", info(2))
+            .with("p", "large-one", info(3));
+        let window = |model| prices.get("p", model).and_then(|info| info.context_window);
+        for (model, expected) in [
+            ("any", 1),
+            ("large-two", 2),
+            ("large-one", 3),
+            ("large-", 2),
+        ] {
+            assert_eq!(window(model), Some(expected), "{model}");
+        }
+        assert_eq!(prices.get("q", "any"), None);
+    }
 
     #[test]
     fn only_a_date_is_taken_off() {
