@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{cmp::Reverse, collections::BTreeMap, fmt, sync::Arc};
 
 use super::{ModelInfo, built_in};
 
@@ -17,7 +17,15 @@ use super::{ModelInfo, built_in};
 #[derive(Clone, Default)]
 pub struct Prices(Arc<Table>);
 
-type Table = BTreeMap<Box<str>, BTreeMap<Box<str>, ModelInfo>>;
+type Table = BTreeMap<Box<str>, Models>;
+
+/// A provider's models.
+#[derive(Clone, Default)]
+struct Models {
+    by_name: BTreeMap<Box<str>, ModelInfo>,
+    /// The names with a `*`, the longest first.
+    patterns: Vec<Box<str>>,
+}
 
 impl Prices {
     /// A table of nothing.
@@ -54,7 +62,11 @@ impl Prices {
             None => info,
         };
         let models = Arc::make_mut(&mut self.0).entry(provider).or_default();
-        models.insert(model, info);
+        if model.contains('*') && !models.by_name.contains_key(&model) {
+            models.patterns.push(model.clone());
+            models.patterns.sort_by_key(|name| Reverse(name.len()));
+        }
+        models.by_name.insert(model, info);
         self
     }
 
@@ -63,20 +75,16 @@ impl Prices {
     /// characters, and the longest such name counts.
     #[must_use]
     pub fn get(&self, provider: &str, model: &str) -> Option<&ModelInfo> {
-        let models = self.0.get(provider)?;
-        let exactly = models.get(model).or_else(|| models.get(undated(model)?));
-        exactly.or_else(|| {
-            let patterns = models.iter().filter(|(name, _)| covers(name, model));
-            let (_, info) = patterns.max_by_key(|(name, _)| name.len())?;
-            Some(info)
-        })
+        let Models { by_name, patterns } = self.0.get(provider)?;
+        let known = by_name.get(model).or_else(|| by_name.get(undated(model)?));
+        known.or_else(|| by_name.get(patterns.iter().find(|name| covers(name, model))?))
     }
 
     /// All that is known, by provider and model, in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &ModelInfo)> {
         let all = self.0.iter();
         all.flat_map(|(provider, models)| {
-            let models = models.iter();
+            let models = models.by_name.iter();
             models.map(move |(model, info)| (&**provider, &**model, info))
         })
     }
