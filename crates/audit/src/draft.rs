@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tollgate_core::{
     Glance, Outcome, Payload, Rejection, Trail,
-    fact::{Attempt, Findings, Superseded, Target},
+    fact::{Attempt, Findings, Superseded, Target, TotalCost},
 };
 
 use crate::{AttemptRecord, Record, json::LONGEST};
@@ -89,7 +89,7 @@ impl Draft {
             attempts,
             cache: node.get().copied(),
             usage: node.sum(),
-            cost: node.sum(),
+            cost: TotalCost::of(&node),
             rejection: self.rejection,
             failure: node.get().cloned(),
             findings: findings.map_or_else(Vec::new, |all| all.0.clone()),

@@ -6,7 +6,9 @@ use serde::{Serialize, Serializer, ser::SerializeMap, ser::SerializeStruct};
 use serde_json::Value;
 use tollgate_core::{
     Digest, Outcome,
-    fact::{CacheStatus, Call, Cost, Dispatch, Failure, Finding, Principal, Target, Usage},
+    fact::{
+        CacheStatus, Call, Cost, Dispatch, Failure, Finding, Principal, Target, TotalCost, Usage,
+    },
 };
 
 /// What is written of one request: a line of JSON with these members, in this order. What is not known is left out.
@@ -56,9 +58,9 @@ pub struct Record {
     /// What was used, all tries together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
-    /// What it cost, all tries together, in billionths of a dollar.
+    /// What it cost, all tries together, in billionths of a dollar; `null` if a try has no known cost.
     #[serde(rename = "cost_nanos", skip_serializing_if = "Option::is_none")]
-    pub cost: Option<Cost>,
+    pub cost: Option<TotalCost>,
     /// The code of the refusal, if a layer answered and not the service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rejection: Option<Box<str>>,

@@ -11,7 +11,7 @@ mod target;
 pub use self::{
     call::{Abilities, Call, Operation},
     principal::{Clearance, Principal},
-    spending::{Allowance, Cost, Usage},
+    spending::{Allowance, Cost, TotalCost, Usage},
     target::{Attempt, Dispatch, Superseded, Target},
 };
 

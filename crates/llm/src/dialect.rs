@@ -182,7 +182,6 @@ impl Api {
     }
 }
 
-#[allow(dead_code)]
 /// Where in a path of Gemini's dialect the model's name stands.
 pub(crate) fn model_in(path: &str) -> Option<Range<usize>> {
     let start = path.find("/models/")? + "/models/".len();

@@ -112,9 +112,7 @@ impl Meter {
             },
         }
     }
-}
 
-impl Meter {
     /// An estimate of the input.
     fn sent(&self) -> u64 {
         let mut sent = Estimate::default();

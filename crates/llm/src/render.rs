@@ -15,8 +15,8 @@ use http::{
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tollgate_core::{
-    BoxError, Glance, Limits, Rejection, Reply, Trail, Wire,
-    fact::{Cost, Usage},
+    BoxError, Limits, Rejection, Reply, Trail, Wire,
+    fact::{Cost, TotalCost},
 };
 use tower_layer::Layer;
 use tower_service::Service;
@@ -28,8 +28,8 @@ use crate::{Dialect, anthropic, dialect::Api, gemini, openai};
 /// Says in the caller's dialect what was refused further in, so that its SDK raises the exception that it knows.
 ///
 /// A [`Rejection`] is reworded, [`Limits`] become the dialect's rate headers, and a stream that fails ends with an
-/// error event. What a plain answer cost stands in `x-tollgate-cost`, in dollars; it is missing where a price is not
-/// known. gRPC callers keep their status. Everything else passes as it is.
+/// error event. What a plain answer cost stands in `x-tollgate-cost`, in dollars, or `unknown` where an attempt
+/// has no known price. gRPC callers keep their status. Everything else passes as it is.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RenderLayer(());
 
@@ -179,20 +179,15 @@ fn is_array(form: Option<Api>) -> bool {
     form == Some(Api::StreamGenerate { array: true })
 }
 
-/// Says what all attempts together cost, if that is known of each.
+/// Says what all attempts together cost, if they used anything.
 fn tell_cost(trail: &Trail, headers: &mut HeaderMap) {
-    let trail = trail.glance();
-    if is_priced(&trail)
-        && let Some(cost) = trail.sum::<Cost>()
-    {
-        headers.insert(COST, dollars(cost));
+    let told = TotalCost::of(&trail.glance()).map(|total| match total {
+        TotalCost::Known(cost) => dollars(cost),
+        TotalCost::Unknown => HeaderValue::from_static("unknown"),
+    });
+    if let Some(told) = told {
+        headers.insert(COST, told);
     }
-}
-
-/// Whether all that was used here and below has a cost. A part of it would pass for the whole.
-fn is_priced(trail: &Glance<'_>) -> bool {
-    let is_open = trail.get::<Usage>().is_some() && trail.get::<Cost>().is_none();
-    !is_open && trail.children().all(|child| is_priced(&child))
 }
 
 /// An amount in dollars, such as `0.000123`.

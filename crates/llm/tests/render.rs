@@ -170,7 +170,7 @@ async fn callers_of_responses_are_told_of_a_break_in_an_event_of_their_own() {
 
 #[tokio::test]
 async fn what_an_attempt_without_a_price_used_is_not_left_out_of_the_cost() {
-    for (is_priced, told) in [(true, Some("0.000000012")), (false, None)] {
+    for (is_priced, told) in [(true, Some("0.000000012")), (false, Some("unknown"))] {
         let service = RenderLayer::new().layer(service_fn(move |request: Request<()>| {
             let trail = request.extensions().get::<Trail>().expect("it is begun");
             for priced in [true, is_priced] {

@@ -292,6 +292,34 @@ async fn what_the_trail_knows_is_recorded_and_the_rest_left_out() {
     );
 }
 
+#[tokio::test]
+async fn what_a_try_without_a_price_used_makes_the_whole_cost_unknown() {
+    let memory = Memory::default();
+    let log = memory.log();
+    let service = service_fn(|mut request: Request<Full<Bytes>>| {
+        let trail = Trail::in_extensions(request.extensions_mut());
+        for cost in [Some(Cost::from_nanos(30)), None] {
+            let attempt = trail.child();
+            attempt.set(Target::new("a"));
+            attempt.set(Usage::default());
+            if let Some(cost) = cost {
+                attempt.set(cost);
+            }
+        }
+        ready(Ok::<_, Infallible>(Response::new(request.into_body())))
+    });
+    let service = AuditLayer::new(log.clone()).layer(service);
+
+    let request = Request::post("/").body(Full::default()).unwrap();
+    let response = service.oneshot(request).await.unwrap();
+    response.collect().await.unwrap();
+    log.close().unwrap();
+
+    let record = memory.records().remove(0);
+    assert_eq!(record.get("cost_nanos"), Some(&json!(null)), "{record}");
+    assert_eq!(record["attempts"][0]["cost_nanos"], 30);
+}
+
 #[test]
 fn of_a_plain_request_only_what_is_known_is_written() {
     let record = record_of(Answer::ok(Script::empty()), get("/"), 9);

@@ -2,6 +2,8 @@ use std::iter::Sum;
 
 use serde::Serialize;
 
+use crate::Glance;
+
 /// What a call used, in tokens. The parts do not overlap, but for `reasoning`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Usage {
@@ -86,6 +88,33 @@ impl Sum for Cost {
     fn sum<I: Iterator<Item = Self>>(costs: I) -> Self {
         costs.fold(Self(0), |sum, cost| Self(sum.0.saturating_add(cost.0)))
     }
+}
+
+/// What all attempts of a request cost together. In a record, what is unknown is `null`: neither nothing nor missing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum TotalCost {
+    /// It is known of each.
+    Known(Cost),
+    /// One of them used something that has no price. The others' sum would pass for the whole.
+    Unknown,
+}
+
+impl TotalCost {
+    /// Of a node and all below it; nothing if nothing was used or paid there.
+    #[must_use]
+    pub fn of(node: &Glance<'_>) -> Option<Self> {
+        if !is_priced(node) {
+            return Some(Self::Unknown);
+        }
+        node.sum().map(Self::Known)
+    }
+}
+
+/// Whether all that was used here and below has a cost.
+fn is_priced(node: &Glance<'_>) -> bool {
+    let is_open = node.get::<Usage>().is_some() && node.get::<Cost>().is_none();
+    !is_open && node.children().all(|child| is_priced(&child))
 }
 
 /// What may still be spent on this request: an upstream clamps what it asks for, and cuts a stream that passes it.

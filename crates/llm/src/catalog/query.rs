@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 
 use http::{StatusCode, request::Parts};
+use percent_encoding::percent_decode_str;
 use tollgate_core::Rejection;
 
 /// The parameters behind a path's `?`.
@@ -40,26 +41,8 @@ pub(super) fn wrong(name: &'static str, must: &str) -> Rejection {
 
 /// The text with its `%2F` and the like resolved. What does not decode stays as it is, and names nothing.
 pub(super) fn decoded(text: &str) -> Cow<'_, str> {
-    if !text.contains('%') {
-        return Cow::Borrowed(text);
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let (byte, after) = match (first, escaped(after)) {
-            (b'%', Some(byte)) => (byte, &after[2..]),
-            _ => (first, after),
-        };
-        bytes.push(byte);
-        rest = after;
-    }
-    String::from_utf8(bytes).map_or(Cow::Borrowed(text), Cow::Owned)
-}
-
-/// The byte that the first two digits stand for.
-fn escaped(text: &[u8]) -> Option<u8> {
-    let digit = |at: usize| char::from(*text.get(at)?).to_digit(16);
-    u8::try_from(digit(0)? * 16 + digit(1)?).ok()
+    let decoded = percent_decode_str(text).decode_utf8();
+    decoded.unwrap_or(Cow::Borrowed(text))
 }
 
 #[cfg(test)]
