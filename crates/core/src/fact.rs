@@ -4,15 +4,24 @@
 //! from the trail. So no layer knows another.
 
 mod call;
+mod dollars;
+mod pattern;
+mod peer;
+mod permissions;
 mod principal;
 mod spending;
 mod target;
+mod terms;
 
 pub use self::{
     call::{Abilities, Call, Operation},
+    dollars::{Dollars, DollarsError},
+    peer::{Certificate, Peer},
+    permissions::Permissions,
     principal::{Clearance, Principal},
     spending::{Allowance, Cost, TotalCost, Usage},
     target::{Attempt, Dispatch, Superseded, Target},
+    terms::{Allotment, BudgetTerm, Measure, Mode, Period, RateTerm, Scope, Terms},
 };
 
 use std::borrow::Cow;

@@ -1,5 +1,4 @@
 mod built_in;
-mod dollars;
 mod info;
 mod prices;
 mod rates;
@@ -9,10 +8,10 @@ use std::{fmt, sync::Arc};
 
 use serde::Deserialize;
 use tollgate_core::fact::{Cost, Usage};
+pub use tollgate_core::fact::{Dollars, DollarsError};
 
 use self::written::Written;
 pub use self::{
-    dollars::{Dollars, DollarsError},
     info::{ModelInfo, ModelKind},
     prices::Prices,
     rates::{Rates, TokenKind},

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+pub mod bank;
+mod budget;
 mod clock;
 mod concurrency;
 mod gate;
@@ -8,11 +10,15 @@ mod layer;
 mod policy;
 mod quota;
 mod rate;
+mod rate_store;
 mod store;
 
 pub use self::{
+    bank::Bank,
+    budget::Budget,
     gate::{Permit, QuotaGate},
     identify::{ByPrincipal, Caller, Identify},
     layer::QuotaLayer,
     quota::Quota,
+    rate_store::{Correction, Rate, RateAccount, RateStore, Remaining, Take, Taken},
 };

@@ -17,3 +17,7 @@ pub use tollgate_llm as llm;
 pub use tollgate_observe as observe;
 #[cfg(feature = "quota")]
 pub use tollgate_quota as quota;
+#[cfg(feature = "redis")]
+pub use tollgate_redis as redis;
+#[cfg(feature = "sql")]
+pub use tollgate_sql as sql;

@@ -13,6 +13,14 @@ pub struct Call {
     pub stream: bool,
     /// The most tokens that the answer may have, if the caller says so.
     pub max_output_tokens: Option<u64>,
+    /// The most tokens that the input can have, if the request itself bounds it: what it refers to elsewhere, and what a
+    /// provider counts by other things than text, has no such bound.
+    pub max_input_tokens: Option<u64>,
+    /// What can make the call dearer than its tokens, such as a tool that the provider runs and bills.
+    pub surcharge: Option<&'static str>,
+    /// Whom the caller calls for, if it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_user: Option<Arc<str>>,
     /// How many answers are asked for.
     pub choices: u32,
     /// Whether the provider keeps what the call leaves behind, so that later calls must go to the same place.
@@ -29,6 +37,9 @@ impl Call {
             model: model.into(),
             stream: false,
             max_output_tokens: None,
+            max_input_tokens: None,
+            surcharge: None,
+            end_user: None,
             choices: 1,
             stateful: false,
             abilities: Abilities::default(),

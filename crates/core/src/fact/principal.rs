@@ -1,6 +1,8 @@
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
+
+use super::{Allotment, Permissions};
 
 /// Who is calling, as authentication found out.
 ///
@@ -25,8 +27,12 @@ struct Identity {
     org: Option<Arc<str>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     roles: Arc<[Arc<str>]>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    tags: Arc<[Arc<str>]>,
     #[serde(skip)]
-    models: Option<Arc<[Arc<str>]>>,
+    permissions: Vec<Arc<Permissions>>,
+    #[serde(skip)]
+    allotments: Vec<Allotment>,
     #[serde(skip)]
     clearance: Option<Clearance>,
 }
@@ -40,7 +46,9 @@ impl Principal {
             team: None,
             org: None,
             roles: Arc::default(),
-            models: None,
+            tags: Arc::default(),
+            permissions: Vec::new(),
+            allotments: Vec::new(),
             clearance: None,
         }))
     }
@@ -73,10 +81,34 @@ impl Principal {
         self
     }
 
+    /// Sets the tags, for limits and reports.
+    #[must_use]
+    pub fn with_tags<T: Into<Arc<str>>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
+        Arc::make_mut(&mut self.0).tags = tags.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Restricts the models that may be called; without it, all may. A `*` stands for any run of characters.
     #[must_use]
-    pub fn with_models<M: Into<Arc<str>>>(mut self, models: impl IntoIterator<Item = M>) -> Self {
-        Arc::make_mut(&mut self.0).models = Some(models.into_iter().map(Into::into).collect());
+    pub fn with_models<M: Into<String>>(self, models: impl IntoIterator<Item = M>) -> Self {
+        self.with_permissions(Permissions {
+            models: Some(models.into_iter().map(Into::into).collect()),
+            ..Permissions::default()
+        })
+    }
+
+    /// Restricts what the caller may do, beyond what restricts it already.
+    #[must_use]
+    pub fn with_permissions(mut self, permissions: impl Into<Arc<Permissions>>) -> Self {
+        let permissions = permissions.into();
+        Arc::make_mut(&mut self.0).permissions.push(permissions);
+        self
+    }
+
+    /// Adds what one of the accounts may use that the caller belongs to.
+    #[must_use]
+    pub fn with_allotment(mut self, allotment: Allotment) -> Self {
+        Arc::make_mut(&mut self.0).allotments.push(allotment);
         self
     }
 
@@ -117,17 +149,54 @@ impl Principal {
         &self.0.roles
     }
 
-    /// The patterns of models that may be called; all if there are none.
+    /// The tags.
     #[must_use]
-    pub fn models(&self) -> Option<&[Arc<str>]> {
-        self.0.models.as_deref()
+    pub fn tags(&self) -> &[Arc<str>] {
+        &self.0.tags
+    }
+
+    /// What restricts the caller. All must allow a thing.
+    #[must_use]
+    pub fn permissions(&self) -> &[Arc<Permissions>] {
+        &self.0.permissions
+    }
+
+    /// What the accounts may use that the caller belongs to. All of them pay for a call.
+    #[must_use]
+    pub fn allotments(&self) -> &[Allotment] {
+        &self.0.allotments
     }
 
     /// Whether a model may be called.
     #[must_use]
     pub fn may_call(&self, model: &str) -> bool {
-        self.models()
-            .is_none_or(|patterns| patterns.iter().any(|pattern| matches(pattern, model)))
+        self.all(|permissions| permissions.allow_model(model))
+    }
+
+    /// Whether a path may be asked for by a method.
+    #[must_use]
+    pub fn may_use(&self, method: &str, path: &str) -> bool {
+        self.all(|permissions| permissions.allow_route(method, path))
+    }
+
+    /// Whether the caller may call from this address.
+    #[must_use]
+    pub fn may_come_from(&self, address: IpAddr) -> bool {
+        self.all(|permissions| permissions.allow_address(address))
+    }
+
+    /// Whether some address would be refused.
+    #[must_use]
+    pub fn is_bound_to_networks(&self) -> bool {
+        let mut permissions = self.0.permissions.iter();
+        permissions.any(|permissions| permissions.networks.is_some())
+    }
+
+    fn all(&self, allow: impl Fn(&Permissions) -> bool) -> bool {
+        self.0
+            .permissions
+            .iter()
+            .all(|permissions| allow(permissions))
     }
 
     /// How confidential the caller's data is.
@@ -163,48 +232,4 @@ pub enum Clearance {
     Confidential,
     /// For those who are named.
     Restricted,
-}
-
-/// Whether a pattern with `*` covers a name, in time linear in both for each `*` but the last.
-fn matches(pattern: &str, name: &str) -> bool {
-    let Some((head, rest)) = pattern.split_once('*') else {
-        return pattern == name;
-    };
-    let Some(mut name) = name.strip_prefix(head) else {
-        return false;
-    };
-    let mut pieces = rest.split('*').peekable();
-    while let Some(piece) = pieces.next() {
-        if pieces.peek().is_none() {
-            return name.ends_with(piece);
-        }
-        match name.find(piece) {
-            Some(at) => name = &name[at + piece.len()..],
-            None => return false,
-        }
-    }
-    true
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches;
-
-    #[test]
-    fn a_star_stands_for_any_run_of_characters() {
-        for (pattern, name, expected) in [
-            ("gpt-4o", "gpt-4o", true),
-            ("gpt-4o", "gpt-4o-mini", false),
-            ("gpt-*", "gpt-4o", true),
-            ("gpt-*", "gpt-", true),
-            ("*-mini", "gpt-4o-mini", true),
-            ("*-mini", "mini", false),
-            ("a*b*c", "a-b-b-c", true),
-            ("a*b*c", "a-c-b", false),
-            ("ab*ba", "aba", false),
-            ("*", "", true),
-        ] {
-            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
-        }
-    }
 }

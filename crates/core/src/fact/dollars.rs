@@ -1,7 +1,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize, Serializer,
     de::{Error, Visitor},
 };
 
@@ -11,7 +11,7 @@ use serde::{
 /// `0.1` is a tenth.
 ///
 /// ```
-/// use tollgate_llm::Dollars;
+/// use tollgate_core::fact::Dollars;
 ///
 /// let price: Dollars = "0.075".parse().unwrap();
 /// assert_eq!(price.nanos(), 75_000_000);
@@ -78,6 +78,13 @@ impl<'de> Deserialize<'de> for Dollars {
     }
 }
 
+/// As text, so that no digit is lost.
+impl Serialize for Dollars {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 struct Amount;
 
 impl Visitor<'_> for Amount {
@@ -123,10 +130,10 @@ pub enum DollarsError {
 impl fmt::Display for DollarsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Negative => "a price is not negative",
-            Self::NotDecimal => "a price is a decimal number, such as 2.5",
-            Self::TooPrecise => "a price is not finer than a nano-dollar",
-            Self::TooLarge => "a price is less than eighteen billion dollars",
+            Self::Negative => "an amount of dollars is not negative here",
+            Self::NotDecimal => "an amount of dollars is a decimal number, such as 2.5",
+            Self::TooPrecise => "an amount of dollars is not finer than a nano-dollar",
+            Self::TooLarge => "an amount of dollars is less than eighteen billion dollars",
         })
     }
 }

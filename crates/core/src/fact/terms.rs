@@ -1,0 +1,213 @@
+mod written;
+
+use std::{
+    num::{NonZeroU32, NonZeroU64},
+    sync::Arc,
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use self::written::Written;
+use super::Cost;
+
+/// How much an account may use: rates, requests at once, and budgets of money.
+///
+/// In a configuration, and in a store, it is written flat:
+///
+/// ```
+/// use tollgate_core::fact::{Cost, Period, Terms};
+///
+/// let terms: Terms = serde_json::from_str(r#"{
+///     "requests_per_minute": 600, "burst": 50, "tokens_per_minute": 200000, "output_tokens_per_day": 5000000,
+///     "concurrency": 20, "budget": { "usd": 50.0, "every": "month", "hard": true }
+/// }"#).unwrap();
+/// assert_eq!(terms.rates.len(), 3);
+/// assert_eq!(terms.budgets[0].limit, Cost::from_nanos(50_000_000_000));
+/// assert_eq!(terms.budgets[0].every, Period::Month);
+/// ```
+#[derive(Clone, Debug, Default, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(try_from = "Written", into = "Written")]
+pub struct Terms {
+    /// How much in how much time.
+    pub rates: Vec<RateTerm>,
+    /// How many requests at once.
+    pub concurrency: Option<NonZeroU32>,
+    /// How much money.
+    pub budgets: Vec<BudgetTerm>,
+}
+
+impl Terms {
+    /// Whether nothing is limited.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How much of one thing in how much time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct RateTerm {
+    /// What is counted.
+    pub measure: Measure,
+    /// How much of it in a window.
+    pub limit: NonZeroU64,
+    /// The window: a second, a minute, an hour or a day.
+    pub window: Duration,
+    /// How much can be saved up; one window's worth if this is absent.
+    pub burst: Option<NonZeroU64>,
+}
+
+/// What a rate counts.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Measure {
+    /// Requests.
+    Requests,
+    /// Tokens of input, cached ones included.
+    InputTokens,
+    /// Tokens of output, reasoning included.
+    OutputTokens,
+    /// Tokens of input and output.
+    Tokens,
+}
+
+impl Measure {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Requests,
+        Self::InputTokens,
+        Self::OutputTokens,
+        Self::Tokens,
+    ];
+
+    /// The measure as a word: `requests`, `input_tokens`, `output_tokens` or `tokens`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::InputTokens => "input_tokens",
+            Self::OutputTokens => "output_tokens",
+            Self::Tokens => "tokens",
+        }
+    }
+}
+
+/// How much money in which time.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BudgetTerm {
+    /// The most that may be spent in a window.
+    pub limit: Cost,
+    /// The window.
+    pub every: Period,
+    /// Whose days and months they are: the name of an IANA time zone.
+    pub zone: Arc<str>,
+    /// What happens at the limit.
+    pub mode: Mode,
+    /// Which calls are paid from it: a pattern of models, as callers name them; all if this is absent.
+    pub models: Option<Arc<str>>,
+}
+
+/// The window of a budget, by the calendar.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Period {
+    /// From one full hour to the next.
+    Hour,
+    /// From midnight to midnight.
+    Day,
+    /// From Monday to Monday.
+    Week,
+    /// From the first of a month to the first of the next.
+    Month,
+    /// For ever.
+    Total,
+}
+
+impl Period {
+    /// The period as a word, such as `month`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+            Self::Total => "total",
+        }
+    }
+}
+
+/// What happens at a limit.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// It is never passed: what might pass it is refused.
+    Hard,
+    /// Requests are refused once it is spent; those under way may pass it a little.
+    #[default]
+    Soft,
+    /// Nothing is refused: it is counted and told only.
+    Observe,
+}
+
+impl Mode {
+    /// The mode as a word: `hard`, `soft` or `observe`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hard => "hard",
+            Self::Soft => "soft",
+            Self::Observe => "observe",
+        }
+    }
+}
+
+/// Terms that hold for one account that a caller belongs to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Allotment {
+    /// What kind of account it is.
+    pub scope: Scope,
+    /// Which one, unique in its kind.
+    pub account: Arc<str>,
+    /// How much it may use.
+    pub terms: Arc<Terms>,
+}
+
+/// The kinds of accounts that limits are kept for.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// An organisation.
+    Org,
+    /// A team.
+    Team,
+    /// A user.
+    User,
+    /// A key.
+    Key,
+    /// Whoever a caller says it calls for.
+    EndUser,
+    /// A model, as callers name it.
+    Model,
+    /// A target: a provider's model.
+    Target,
+    /// A tag of the key.
+    Tag,
+}
+
+impl Scope {
+    /// The scope as a word, such as `end_user`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Org => "org",
+            Self::Team => "team",
+            Self::User => "user",
+            Self::Key => "key",
+            Self::EndUser => "end_user",
+            Self::Model => "model",
+            Self::Target => "target",
+            Self::Tag => "tag",
+        }
+    }
+}

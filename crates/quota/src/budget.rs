@@ -1,0 +1,96 @@
+use std::{fmt, sync::Arc};
+
+use tollgate_core::fact::{BudgetTerm, Cost, Mode, Period};
+
+/// How much money may be spent in which time.
+///
+/// ```
+/// use tollgate_core::fact::{Cost, Period};
+/// use tollgate_quota::Budget;
+///
+/// let budget = Budget::hard(Cost::from_nanos(50_000_000_000), Period::Month).zone("Europe/Zurich");
+/// # let _ = budget;
+/// ```
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Budget {
+    pub(crate) limit: Cost,
+    pub(crate) every: Period,
+    pub(crate) zone: Arc<str>,
+    pub(crate) mode: Mode,
+}
+
+impl Budget {
+    /// A budget that is never passed.
+    #[must_use]
+    pub fn hard(limit: Cost, every: Period) -> Self {
+        Self::new(limit, every, Mode::Hard)
+    }
+
+    /// A budget after which requests are refused; those under way may pass it a little.
+    #[must_use]
+    pub fn soft(limit: Cost, every: Period) -> Self {
+        Self::new(limit, every, Mode::Soft)
+    }
+
+    /// A budget that refuses nothing, and is counted and told only.
+    #[must_use]
+    pub fn observe(limit: Cost, every: Period) -> Self {
+        Self::new(limit, every, Mode::Observe)
+    }
+
+    /// Sets the IANA time zone of the calendar; `UTC` by default.
+    #[must_use]
+    pub fn zone(mut self, zone: impl Into<Arc<str>>) -> Self {
+        self.zone = zone.into();
+        self
+    }
+
+    fn new(limit: Cost, every: Period, mode: Mode) -> Self {
+        Self {
+            limit,
+            every,
+            zone: "UTC".into(),
+            mode,
+        }
+    }
+
+    /// The most that may be spent in a window.
+    #[must_use]
+    pub const fn limit(&self) -> Cost {
+        self.limit
+    }
+
+    /// The window.
+    #[must_use]
+    pub const fn every(&self) -> Period {
+        self.every
+    }
+
+    /// What happens at the limit.
+    #[must_use]
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+}
+
+impl From<&BudgetTerm> for Budget {
+    fn from(term: &BudgetTerm) -> Self {
+        Self {
+            limit: term.limit,
+            every: term.every,
+            zone: Arc::clone(&term.zone),
+            mode: term.mode,
+        }
+    }
+}
+
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dollars = self.limit.nanos().unsigned_abs();
+        let dollars = tollgate_core::fact::Dollars::from_nanos(dollars);
+        match self.every {
+            Period::Total => write!(f, "{dollars} USD in total"),
+            every => write!(f, "{dollars} USD a {}", every.as_str()),
+        }
+    }
+}
