@@ -4,12 +4,14 @@ mod account;
 mod accounts;
 mod away;
 pub mod bank;
+mod booking;
 mod bucket;
 mod budget;
 mod estimate;
 mod gate;
 mod gather;
 mod layer;
+mod ledger;
 mod measures;
 mod permit;
 mod policy;
@@ -31,6 +33,7 @@ pub use self::{
     budget::Budget,
     gate::{Deciding, QuotaGate},
     layer::QuotaLayer,
+    ledger::{Claim, Hold, Ledger, Settlement, Short, State, Why},
     measures::Measures,
     permit::Permit,
     quota::Quota,
