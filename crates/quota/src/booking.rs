@@ -126,7 +126,10 @@ impl Booking {
         trail.note("budget", note);
         for (side, settlement) in [(&mut self.hard, hard), (&mut self.others, others)] {
             if let Some(hold) = side.hold.take() {
-                hold.settle(settlement);
+                let overrun = hold.settle(settlement);
+                if overrun.is_some() {
+                    metrics::counter!("tollgate_quota_overruns_total").increment(1);
+                }
             }
         }
     }

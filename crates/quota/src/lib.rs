@@ -26,6 +26,16 @@ mod spent;
 mod term;
 mod want;
 
+/// The ledger's parts without I/O, for a simulation.
+#[cfg(any(test, feature = "testing"))]
+#[doc(hidden)]
+pub mod sim {
+    pub use crate::ledger::{
+        account::{Account, Ask, Figures, Send, Ticket},
+        pool::{Giver, Part, Pool},
+    };
+}
+
 pub use self::{
     account::Account,
     away::Away,
@@ -33,7 +43,7 @@ pub use self::{
     budget::Budget,
     gate::{Deciding, QuotaGate},
     layer::QuotaLayer,
-    ledger::{Claim, Hold, Ledger, Settlement, Short, State, Why},
+    ledger::{Claim, Hold, Holding, Ledger, Overrun, Settlement, Short, State, Warning, Why},
     measures::Measures,
     permit::Permit,
     quota::Quota,
