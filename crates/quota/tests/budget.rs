@@ -3,10 +3,13 @@
 use std::{
     convert::Infallible,
     sync::Arc,
+    task::{Context, Waker},
+    time::Duration,
 };
 
 use http::{Request, Response, StatusCode, request::Parts};
 use http_body_util::BodyExt;
+use tokio::time::sleep;
 use tollgate_core::{
     Limits, Rejection, Trail,
     fact::{
@@ -37,7 +40,14 @@ async fn a_hold_is_settled_once_by_what_is_known() {
     let cost = Cost::from_nanos(15);
     // What the trail tells, whether it was refused further in, and what a hard and a soft budget pay.
     let cases: [(&str, fn(&Trail, Usage, Cost), Usage, bool, i64, i64); 9] = [
-        ("not sent", |it, _, _| it.set(Dispatch::No), usage, false, 0, 0),
+        (
+            "not sent",
+            |it, _, _| it.set(Dispatch::No),
+            usage,
+            false,
+            0,
+            0,
+        ),
         ("refused further in", |_, _, _| {}, usage, true, 0, 0),
         (
             "sent, and refused",
@@ -79,7 +89,11 @@ async fn a_hold_is_settled_once_by_what_is_known() {
         ),
     ];
     for (case, tell, usage, refused, hard, soft) in cases {
-        let modes = [(Mode::Hard, hard), (Mode::Soft, soft), (Mode::Observe, soft)];
+        let modes = [
+            (Mode::Hard, hard),
+            (Mode::Soft, soft),
+            (Mode::Observe, soft),
+        ];
         for (mode, expected) in modes {
             let ledger = Ledger::volatile();
             let layer = layer(&ledger, budget(1_000).mode(mode));
@@ -100,6 +114,7 @@ async fn a_hold_is_settled_once_by_what_is_known() {
             let mut request = request();
             let trail = Trail::in_extensions(request.extensions_mut());
             drop(service.oneshot(request).await.unwrap());
+            sleep(Duration::from_secs(2)).await; // until the bank has named the window
 
             let state = state(&ledger, mode);
             let nanos = |cost: Cost| cost.nanos();
@@ -283,21 +298,52 @@ async fn a_hold_is_kept_until_the_body_has_ended() {
     assert_eq!((state.held.nanos(), state.spent.nanos()), (0, 110));
 }
 
+#[tokio::test(start_paused = true)]
+async fn whoever_leaves_while_the_bank_is_asked_holds_nothing() {
+    for polls in 0..20 {
+        let ledger = Ledger::volatile();
+        let layer = layer(&ledger, budget(1_000)).and_concurrency(1);
+        let service = layer.layer(Inner::new(Answer::ok(Script::new([Step::Wait]))));
+
+        let mut call = Box::pin(service.oneshot(request()));
+        for _ in 0..polls {
+            let mut cx = Context::from_waker(Waker::noop());
+            if call.as_mut().poll(&mut cx).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(call);
+        sleep(Duration::from_secs(2)).await;
+
+        assert_eq!(layer.in_flight(), 0, "{polls}");
+        let state = ledger.snapshot(&claim(&budget_of(Mode::Hard)));
+        assert_eq!(state.map_or(0, |state| state.held.nanos()), 0, "{polls}");
+        let passed = tokio::time::timeout(Duration::from_secs(1), ask(&layer)).await;
+        assert_eq!(passed.unwrap().status(), 200);
+    }
+}
+
 #[test]
 fn a_budget_keeps_the_contract_and_no_hold_stays_open() {
     let ledger = Ledger::volatile();
-    let layer = layer(&ledger, budget(1_000_000_000));
+    let layer = layer(&ledger, budget(1_000_000));
+    // The kit runs no tasks: what is needed of the bank is there already.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let budget = Budget::hard(Cost::from_nanos(1_000_000), Period::Day);
+    let lease = ledger.hold_soon(&[claim(&budget)], Cost::from_nanos(900_000));
+    drop(runtime.block_on(lease).unwrap());
 
+    let looked_at = ledger.clone();
     Contract::new(move |inner| layer.layer(inner))
         .request(request)
         .refused(|request| {
             request.extensions_mut().remove::<Principal>();
         })
-        .settled(move || {
-            let budget = budget_of(Mode::Hard);
-            let state = ledger.snapshot(&claim(&budget));
-            state.is_none_or(|state| state.held.nanos() == 0)
-        })
+        .settled(move || looked_at.snapshot(&claim(&budget)).unwrap().held.nanos() == 0)
         .check();
 }
 
