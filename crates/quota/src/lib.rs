@@ -27,7 +27,6 @@ mod term;
 mod want;
 
 /// The ledger's parts without I/O, for a simulation.
-#[cfg(any(test, feature = "testing"))]
 #[doc(hidden)]
 pub mod sim {
     pub use crate::ledger::{
