@@ -283,6 +283,29 @@ async fn what_has_no_bound_passes_where_no_hard_budget_pays() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_budget_that_looks_on_tells_what_it_would_refuse() {
+    let ledger = Ledger::volatile();
+    let layer = layer(&ledger, budget(150).mode(Mode::Observe));
+    drop(ask(&layer).await);
+    sleep(Duration::from_secs(2)).await; // until the bank has named the window
+    let service = layer.layer(Inner::new(Answer::ok(Script::empty())));
+
+    let mut request = request();
+    let trail = Trail::in_extensions(request.extensions_mut());
+    assert_eq!(service.oneshot(request).await.unwrap().status(), 200);
+
+    assert_eq!(trail.notes()[0].0, "would_refuse");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_more_than_the_whole_budget_is_not_put_off() {
+    let refused = ask(&layer(&Ledger::volatile(), budget(50))).await;
+
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(!refused.headers().contains_key("retry-after"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_hold_is_kept_until_the_body_has_ended() {
     let ledger = Ledger::volatile();
     let layer = layer(&ledger, budget(1_000));
