@@ -200,10 +200,9 @@ impl Ledger {
                     Err(short) if short.why == Why::Unavailable => short,
                     result => return result,
                 };
-                let change = changes
-                    .into_iter()
-                    .nth(short.index)
-                    .expect("it is one of the claims");
+                let Some(change) = changes.into_iter().nth(short.index) else {
+                    return Err(short);
+                };
                 if timeout_at(deadline, change).await.is_err() {
                     return Err(short);
                 }
