@@ -5,6 +5,7 @@ mod config;
 mod pools;
 mod server;
 mod stack;
+mod tls;
 
 use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
 
