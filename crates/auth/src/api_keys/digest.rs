@@ -4,6 +4,7 @@ use std::{
     str::FromStr,
 };
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use subtle::ConstantTimeEq;
 
 /// The digest of a key: what is stored of it. Written as 64 hexadecimal digits; `Debug` does not show them.
@@ -24,6 +25,12 @@ impl From<[u8; 32]> for KeyDigest {
     }
 }
 
+impl From<KeyDigest> for [u8; 32] {
+    fn from(digest: KeyDigest) -> Self {
+        digest.0
+    }
+}
+
 impl FromStr for KeyDigest {
     type Err = InvalidDigest;
 
@@ -31,6 +38,19 @@ impl FromStr for KeyDigest {
         let mut bytes = [0; 32];
         hex::decode_to_slice(digits, &mut bytes).map_err(|_| InvalidDigest)?;
         Ok(Self(bytes))
+    }
+}
+
+impl Serialize for KeyDigest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyDigest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let digits = String::deserialize(deserializer)?;
+        digits.parse().map_err(D::Error::custom)
     }
 }
 
