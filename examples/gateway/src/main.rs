@@ -6,6 +6,7 @@ mod pools;
 mod server;
 mod stack;
 mod tls;
+mod usage;
 
 use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
 
