@@ -45,10 +45,11 @@ impl Dialect for PgConnection {
     }
 
     async fn origin(&mut self) -> sqlx::Result<String> {
-        // The cluster, its timeline and its table: another one after a failover, a recovery to a point in time, and a
-        // dump that was read in. The last checkpoint would show a new timeline too late.
+        // The cluster, its timeline, the database and a table: another one after a failover, a recovery to a point in
+        // time, a copy, and a dump that was read in. The last checkpoint would show a new timeline too late.
         let origin = "SELECT CONCAT('postgres:', system_identifier, ':',
                 SUBSTRING(pg_walfile_name(pg_current_wal_lsn()) FOR 8), ':',
+                (SELECT oid FROM pg_database WHERE datname = CURRENT_DATABASE()), ':',
                 CAST(CAST('tollgate_budget' AS regclass) AS oid))
             FROM pg_control_system()";
         sqlx::query_scalar(origin).fetch_one(self).await
