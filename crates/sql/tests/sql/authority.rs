@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::{collections::HashSet, future::poll_fn, task::Poll};
 
 use futures_util::future::join_all;
 use secrecy::SecretString;
@@ -90,7 +90,8 @@ async fn what_was_lost_on_the_way_changes_nothing(url: SecretString) {
         for polls in 0..number {
             let mut asked = authority.ask(message.clone());
             for _ in 0..polls {
-                if futures_util::poll!(&mut asked).is_ready() {
+                let once = poll_fn(|context| Poll::Ready(asked.as_mut().poll(context)));
+                if once.await.is_ready() {
                     break;
                 }
                 tokio::task::yield_now().await;
