@@ -9,9 +9,19 @@
 //! asker's last number, and refuses smaller ones ([`Answer::Old`]). To refuse a message is always safe. Amounts are in
 //! nano-dollars; sums are checked, and what does not fit is refused.
 
+#[doc(hidden)]
+pub mod books;
+pub mod calendar;
+mod memory;
+#[cfg(any(test, feature = "testing"))]
+#[doc(hidden)]
+pub mod testing;
+
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use tollgate_core::fact::{Cost, Period};
+
+pub use self::memory::MemoryAuthority;
 
 /// A bank's answer on its way.
 pub type Answering<A> = Pin<Box<dyn Future<Output = Result<A, BankError>> + Send>>;

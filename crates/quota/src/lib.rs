@@ -7,12 +7,23 @@ mod concurrency;
 mod gate;
 mod identify;
 mod layer;
+mod ledger;
 mod policy;
 mod quota;
 mod rate;
 mod rate_store;
 mod store;
 pub mod usage;
+
+/// The ledger's parts without I/O, for a simulation.
+#[cfg(any(test, feature = "testing"))]
+#[doc(hidden)]
+pub mod sim {
+    pub use crate::ledger::{
+        account::{Account, Ask, Figures, Send, Ticket},
+        pool::{Giver, Part, Pool},
+    };
+}
 
 pub use self::{
     bank::Bank,

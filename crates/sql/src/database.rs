@@ -1,3 +1,4 @@
+pub(crate) mod mark;
 mod migrations;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
@@ -64,6 +65,16 @@ impl Database {
         }
     }
 
+    /// What lies beside a file, where there is a file.
+    pub(crate) fn mark(&self) -> Option<&mark::Mark> {
+        match &self.pool {
+            #[cfg(feature = "sqlite")]
+            Pool::Sqlite(sqlite) => Some(&sqlite.mark),
+            #[cfg(feature = "postgres")]
+            Pool::Postgres(_) => None,
+        }
+    }
+
     /// What takes longer is given up; a transaction that is given up is rolled back, unless its commit was under way.
     pub(crate) async fn within<T>(
         &self,
@@ -102,17 +113,44 @@ impl Pool {
 
 /// What SQLite and Postgres say differently.
 pub(crate) trait Dialect {
-    /// Reads the row of [`Origin`](crate::authority::Origin), and counts if it has to be counted what was decided.
-    const REMEMBER: &'static str;
-
     /// Lets nobody else set up tables until the transaction ends.
     async fn lock_tables(&mut self) -> sqlx::Result<()>;
 
     /// The time, in milliseconds since 1970.
     async fn now(&mut self) -> sqlx::Result<i64>;
 
+    /// Tells everybody that keys have changed, when the transaction is committed.
+    async fn announce(&mut self) -> sqlx::Result<()>;
+
     /// Which memory this is, as far as it can be told: another one has another text.
     async fn origin(&mut self) -> sqlx::Result<String>;
+
+    /// What is written of its origin, counting what was decided where that is of use.
+    async fn written_origin(&mut self) -> sqlx::Result<Written>;
+}
+
+/// The row of `tollgate_origin`.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
+    /// Drawn when it was written first, and again after a loss.
+    pub(crate) id: String,
+    pub(crate) origin: String,
+    /// Ascends with each decision, in SQLite.
+    pub(crate) decided: i64,
+    pub(crate) lost_at: i64,
+    pub(crate) rest_stated: i64,
+}
+
+impl From<(String, String, i64, i64, i64)> for Written {
+    fn from((id, origin, decided, lost_at, rest_stated): (String, String, i64, i64, i64)) -> Self {
+        Self {
+            id,
+            origin,
+            decided,
+            lost_at,
+            rest_stated,
+        }
+    }
 }
 
 /// Runs one body of SQL in a transaction of either database. A `?` in it leaves the function, and rolls back.

@@ -1,5 +1,7 @@
 use std::{error::Error, fmt, io, time::Duration};
 
+use tollgate_quota::bank::calendar::UnknownZone;
+
 /// Why a database did not do what it was asked to. It names no address and no password.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -12,10 +14,14 @@ pub enum SqlError {
     File(io::Error),
     /// There was no answer in this time: it may have been done, or not.
     Late(Duration),
+    /// An amount is below zero.
+    Negative,
     /// The database was set up by a later version of this crate.
     Newer,
     /// A row is not what this crate has written.
     Spoilt(&'static str),
+    /// A budget's calendar is of no zone.
+    Zone(UnknownZone),
     /// The database's memory is older than what it has granted, so that nobody knows what was spent in this window. See
     /// [`SqlAuthority::restate`](crate::SqlAuthority::restate).
     Restored,
@@ -28,6 +34,8 @@ impl fmt::Display for SqlError {
             Self::Database(_) => f.write_str("the database failed"),
             Self::File(_) => f.write_str("the database's file failed"),
             Self::Late(after) => write!(f, "the database did not answer in {after:?}"),
+            Self::Negative => f.write_str("an amount is below zero"),
+            Self::Zone(_) => f.write_str("the budget has no calendar"),
             Self::Newer => f.write_str("the database belongs to a later version"),
             Self::Spoilt(what) => write!(f, "the database holds {what} that cannot be read"),
             Self::Restored => {
@@ -42,6 +50,7 @@ impl Error for SqlError {
         match self {
             Self::Database(error) => Some(error),
             Self::File(error) => Some(error),
+            Self::Zone(error) => Some(error),
             _ => None,
         }
     }

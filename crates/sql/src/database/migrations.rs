@@ -29,6 +29,7 @@ pub(super) async fn run(database: &Database) -> Result<(), SqlError> {
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/1_budgets.sql"),
     include_str!("../migrations/2_usage.sql"),
+    include_str!("../migrations/3_keys.sql"),
 ];
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS tollgate_migration (

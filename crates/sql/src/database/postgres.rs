@@ -5,7 +5,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::{DEADLINE, Dialect};
+use super::{DEADLINE, Dialect, Written};
 use crate::SqlError;
 
 pub(super) async fn open(url: &str) -> Result<PgPool, SqlError> {
@@ -21,9 +21,6 @@ pub(super) async fn open(url: &str) -> Result<PgPool, SqlError> {
 }
 
 impl Dialect for PgConnection {
-    // A row that is written with each grant would let accounts wait for each other.
-    const REMEMBER: &'static str = "SELECT origin, decided, lost_at FROM tollgate_origin";
-
     async fn lock_tables(&mut self) -> sqlx::Result<()> {
         sqlx::query("SELECT pg_advisory_xact_lock(8389754676633367397)")
             .execute(&mut *self)
@@ -41,14 +38,28 @@ impl Dialect for PgConnection {
         sqlx::query_scalar(now).fetch_one(self).await
     }
 
+    async fn announce(&mut self) -> sqlx::Result<()> {
+        let notify = "SELECT pg_notify($1, '')";
+        sqlx::query(notify).bind(CHANNEL).execute(self).await?;
+        Ok(())
+    }
+
     async fn origin(&mut self) -> sqlx::Result<String> {
-        // The cluster, its timeline and its table: another one after a failover, a recovery to a point in time, and a
-        // dump that was read in. The last checkpoint would show a new timeline too late.
+        // The cluster, its timeline, the database and a table: another one after a failover, a recovery to a point in
+        // time, a copy, and a dump that was read in. The last checkpoint would show a new timeline too late.
         let origin = "SELECT CONCAT('postgres:', system_identifier, ':',
                 SUBSTRING(pg_walfile_name(pg_current_wal_lsn()) FOR 8), ':',
+                (SELECT oid FROM pg_database WHERE datname = CURRENT_DATABASE()), ':',
                 CAST(CAST('tollgate_budget' AS regclass) AS oid))
             FROM pg_control_system()";
         sqlx::query_scalar(origin).fetch_one(self).await
+    }
+
+    async fn written_origin(&mut self) -> sqlx::Result<Written> {
+        // A row that is written with each decision would let all accounts wait for each other.
+        let read = "SELECT id, origin, decided, lost_at, rest_stated FROM tollgate_origin";
+        let row: (String, String, i64, i64, i64) = sqlx::query_as(read).fetch_one(self).await?;
+        Ok(row.into())
     }
 }
 
@@ -59,4 +70,5 @@ pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED;
     SET LOCAL statement_timeout = '5s';
     SET LOCAL idle_in_transaction_session_timeout = '5s'";
 
+pub(crate) const CHANNEL: &str = "tollgate_keys";
 const CONNECTIONS: u32 = 8;

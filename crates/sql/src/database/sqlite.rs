@@ -11,13 +11,13 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{DEADLINE, Dialect};
+use super::{DEADLINE, Dialect, Written, mark::Mark};
 use crate::SqlError;
 
 /// One connection that writes, and some that read.
 #[derive(Clone)]
 pub(crate) struct Sqlite {
-    pub(crate) path: Arc<Path>,
+    pub(crate) mark: Arc<Mark>,
     writer: SqlitePool,
     readers: SqlitePool,
 }
@@ -41,7 +41,7 @@ impl Sqlite {
         let readers = pool(READERS).connect_lazy_with(options.read_only(true));
         sync_directory(&path)?;
         Ok(Self {
-            path: path.into(),
+            mark: Mark::beside(&path).into(),
             writer,
             readers,
         })
@@ -63,9 +63,6 @@ impl Sqlite {
 }
 
 impl Dialect for SqliteConnection {
-    const REMEMBER: &'static str =
-        "UPDATE tollgate_origin SET decided = decided + 1 RETURNING origin, decided, lost_at";
-
     async fn lock_tables(&mut self) -> sqlx::Result<()> {
         Ok(()) // there is one writer
     }
@@ -77,12 +74,23 @@ impl Dialect for SqliteConnection {
         }))
     }
 
+    async fn announce(&mut self) -> sqlx::Result<()> {
+        Ok(()) // whoever wants to know looks
+    }
+
     async fn origin(&mut self) -> sqlx::Result<String> {
         let path: String =
             sqlx::query_scalar("SELECT file FROM pragma_database_list WHERE name = 'main'")
                 .fetch_one(self)
                 .await?;
         Ok(format!("sqlite:{}", inode(Path::new(&path))?))
+    }
+
+    async fn written_origin(&mut self) -> sqlx::Result<Written> {
+        let count = "UPDATE tollgate_origin SET decided = decided + 1
+            RETURNING id, origin, decided, lost_at, rest_stated";
+        let row: (String, String, i64, i64, i64) = sqlx::query_as(count).fetch_one(self).await?;
+        Ok(row.into())
     }
 }
 

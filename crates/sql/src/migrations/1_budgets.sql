@@ -4,20 +4,25 @@ CREATE TABLE tollgate_origin (
     id TEXT NOT NULL,
     origin TEXT NOT NULL,
     decided BIGINT NOT NULL,
-    -- Windows that began before this are not remembered, until it is stated what was spent.
-    lost_at BIGINT NOT NULL
+    -- When the memory was last found to be older than what it had granted; 0 for never. In milliseconds since 1970, like
+    -- all times here.
+    lost_at BIGINT NOT NULL,
+    -- The last loss after which it was stated that accounts that are unknown had spent nothing.
+    rest_stated BIGINT NOT NULL
 );
+INSERT INTO tollgate_origin (only_one, id, origin, decided, lost_at, rest_stated)
+    VALUES (1, '', '', 0, 0, 0);
 
--- Accounts: locked while something is decided for them.
+-- Accounts. Whoever decides for one locks its row.
 CREATE TABLE tollgate_budget (
     account TEXT PRIMARY KEY,
     clock_floor BIGINT NOT NULL,
-    -- The running or last window; 0 before the first.
-    number BIGINT NOT NULL,
-    -- The loss, of those in `tollgate_origin`, after which it was stated what was spent.
-    restated BIGINT NOT NULL
+    -- The last loss after which it was stated what was spent, and how much that was.
+    stated BIGINT NOT NULL,
+    stated_spent BIGINT NOT NULL
 );
 
+-- The number of a window that was opened after a loss is above the time of the loss; of one before, below.
 CREATE TABLE tollgate_window (
     account TEXT NOT NULL REFERENCES tollgate_budget (account),
     number BIGINT NOT NULL,
@@ -28,15 +33,14 @@ CREATE TABLE tollgate_window (
     PRIMARY KEY (account, number)
 );
 
+-- What askers were told last, which is final, and the windows that were named to them.
 CREATE TABLE tollgate_asker (
     account TEXT NOT NULL,
     asker TEXT NOT NULL,
-    -- The last one that was answered, and the answer, which is final.
     number BIGINT NOT NULL,
     answer TEXT NOT NULL,
-    -- The windows that were named to it.
-    windows TEXT NOT NULL,
-    seen_at BIGINT NOT NULL,
+    first_window BIGINT NOT NULL,
+    last_window BIGINT NOT NULL,
+    asked_at BIGINT NOT NULL,
     PRIMARY KEY (account, asker)
 );
-CREATE INDEX tollgate_asker_seen_at ON tollgate_asker (seen_at);

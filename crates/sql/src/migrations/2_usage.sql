@@ -1,10 +1,10 @@
 -- What was used, added up. No name is longer than 128 bytes: all of them have to fit into an index.
 CREATE TABLE tollgate_usage (
     day TEXT NOT NULL,
-    org TEXT NOT NULL,
-    team TEXT NOT NULL,
-    usr TEXT NOT NULL,
-    cred TEXT NOT NULL,
+    for_org TEXT NOT NULL,
+    for_team TEXT NOT NULL,
+    for_user TEXT NOT NULL,
+    for_key TEXT NOT NULL,
     model TEXT NOT NULL,
     provider TEXT NOT NULL,
     served TEXT NOT NULL,
@@ -17,7 +17,7 @@ CREATE TABLE tollgate_usage (
     reasoning BIGINT NOT NULL,
     cost_nanos BIGINT NOT NULL,
     unpriced BIGINT NOT NULL,
-    PRIMARY KEY (day, org, team, usr, cred, model, provider, served)
+    PRIMARY KEY (day, for_org, for_team, for_user, for_key, model, provider, served)
 );
 
 -- The last batch of each process, so that none is added twice.

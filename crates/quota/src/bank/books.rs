@@ -1,0 +1,247 @@
+//! An authority's decisions, as a pure function of its rows: what a store has to commit together.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Answer, Asker, Message, Order, Window,
+    calendar::{UnknownZone, window_end},
+};
+
+/// The books of one account: its windows, and what its askers were last told.
+#[derive(Clone, Debug, Default)]
+pub struct Book {
+    /// The latest time that was ever seen: time does not go back.
+    pub clock_floor: i64,
+    /// The windows that still can be booked on, the running one last.
+    pub windows: Vec<WindowRow>,
+    /// Who asked.
+    pub askers: BTreeMap<Asker, AskerRow>,
+}
+
+/// A window of an account.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct WindowRow {
+    /// Ascends.
+    pub number: u64,
+    /// The most that may be granted.
+    pub limit: i64,
+    /// What is granted, given back and charged.
+    pub granted: i64,
+    /// In milliseconds since 1970.
+    pub starts_at: i64,
+    /// In milliseconds since 1970.
+    pub ends_at: i64,
+}
+
+/// What an asker was told.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AskerRow {
+    /// The number of its last message.
+    pub number: u64,
+    /// What was answered: the answer to each repetition.
+    pub answer: Answer,
+    /// The first window that was named to it. It gives back to no earlier one.
+    pub first: u64,
+    /// The last window that was named to it.
+    pub last: u64,
+    /// When it asked last, in milliseconds since 1970.
+    pub asked_at: i64,
+}
+
+impl Book {
+    /// Decides, at this time by the authority's clock, in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// If a window is to be opened in a zone that there is not. Nothing is decided then.
+    pub fn decide(&mut self, message: &Message<Order>, clock: i64) -> Result<Answer, UnknownZone> {
+        let known = self.askers.get(&message.asker);
+        match known {
+            Some(row) if message.number == row.number => return Ok(row.answer.clone()),
+            Some(row) if message.number < row.number => return Ok(Answer::Old),
+            // One that was forgotten may have been answered before.
+            None if message.number != 1 => return Ok(Answer::Old),
+            _ => {}
+        }
+        let named = known.map(|row| (row.first, row.last));
+        let now = clock.max(self.clock_floor);
+        let answer = match &message.ask {
+            Order::Grant {
+                least,
+                wish,
+                limit,
+                every,
+                zone,
+            } => {
+                if *least < 0 || wish < least || limit.nanos() < 0 {
+                    Answer::Old
+                } else {
+                    self.turn(*every, zone, now)?;
+                    let askers = self.recent(message.asker, now);
+                    self.grant(limit.nanos(), *least, *wish, now, askers)
+                }
+            }
+            Order::GiveBack { window, amount } => self.book(
+                named,
+                *window,
+                amount.checked_neg().filter(|_| *amount >= 0),
+            ),
+            Order::Charge { window, amount } => {
+                self.book(named, *window, Some(*amount).filter(|amount| *amount >= 0))
+            }
+        };
+        self.clock_floor = now;
+        self.record(message, &answer, now);
+        Ok(answer)
+    }
+
+    /// Opens the next window if the running one has ended. It starts where that ended, whatever the calendar now says.
+    fn turn(
+        &mut self,
+        every: tollgate_core::fact::Period,
+        zone: &str,
+        now: i64,
+    ) -> Result<(), UnknownZone> {
+        let (number, starts_at) = match self.windows.last() {
+            Some(window) if now < window.ends_at => return Ok(()),
+            Some(window) => (window.number + 1, window.ends_at),
+            None => (1, now),
+        };
+        let ends_at = window_end(every, zone, now)?;
+        if self.windows.len() == WINDOWS {
+            self.windows.remove(0);
+        }
+        self.windows.push(WindowRow {
+            number,
+            limit: 0,
+            granted: 0,
+            starts_at,
+            ends_at,
+        });
+        Ok(())
+    }
+
+    fn grant(&mut self, limit: i64, least: i64, wish: i64, now: i64, askers: i128) -> Answer {
+        let row = self.windows.last_mut().expect("a window is running");
+        row.limit = limit;
+        let window = row.named(now);
+        let free = row.left();
+        if i128::from(least) > free.max(0) {
+            return Answer::Spent {
+                window,
+                left: saturate(free),
+            };
+        }
+        // Half of what is free, shared among those who ask: who comes next finds something, too.
+        let share = saturate(free.max(0) / (2 * askers));
+        let amount = wish.min(share).max(least);
+        row.granted += amount;
+        let left = row.left();
+        let scarce = left * SCARCE < i128::from(limit);
+        Answer::Granted {
+            window,
+            amount,
+            left: saturate(left),
+            scarce,
+        }
+    }
+
+    /// Books on a window that was named to the asker, or refuses.
+    fn book(&mut self, named: Option<(u64, u64)>, window: u64, change: Option<i64>) -> Answer {
+        let (Some((first, last)), Some(change)) = (named, change) else {
+            return Answer::Old;
+        };
+        let row = self.windows.iter_mut().find(|row| row.number == window);
+        match row {
+            Some(row) if (first..=last).contains(&window) => {
+                match row.granted.checked_add(change) {
+                    Some(granted) if granted >= 0 => {
+                        row.granted = granted;
+                        Answer::Booked {
+                            left: saturate(row.left()),
+                        }
+                    }
+                    _ => Answer::Old,
+                }
+            }
+            _ => Answer::Old,
+        }
+    }
+
+    /// How many have asked lately, this one included.
+    fn recent(&self, asker: Asker, now: i64) -> i128 {
+        let since = now.saturating_sub(RECENT);
+        let others = self
+            .askers
+            .iter()
+            .filter(|(other, row)| **other != asker && row.asked_at > since);
+        1 + others.count() as i128
+    }
+
+    fn record(&mut self, message: &Message<Order>, answer: &Answer, now: i64) {
+        let named = match answer {
+            Answer::Granted { window, .. } | Answer::Spent { window, .. } => Some(window.number),
+            _ => None,
+        };
+        if let Some(row) = self.askers.get_mut(&message.asker) {
+            row.number = message.number;
+            row.answer = answer.clone();
+            row.asked_at = now;
+            if let Some(number) = named {
+                row.last = number;
+            }
+            return;
+        }
+        let Some(number) = named else {
+            return; // A refusal is refused again.
+        };
+        if self.askers.len() == ASKERS {
+            let oldest = self
+                .askers
+                .iter()
+                .min_by_key(|(_, row)| row.asked_at)
+                .map(|(asker, _)| *asker);
+            oldest.and_then(|asker| self.askers.remove(&asker));
+        }
+        self.askers.insert(
+            message.asker,
+            AskerRow {
+                number: message.number,
+                answer: answer.clone(),
+                first: number,
+                last: number,
+                asked_at: now,
+            },
+        );
+    }
+}
+
+impl WindowRow {
+    fn named(&self, now: i64) -> Window {
+        Window {
+            number: self.number,
+            starts_at: self.starts_at,
+            ends_at: self.ends_at,
+            now,
+        }
+    }
+
+    fn left(&self) -> i128 {
+        i128::from(self.limit) - i128::from(self.granted)
+    }
+}
+
+fn saturate(amount: i128) -> i64 {
+    i64::try_from(amount).unwrap_or(if amount < 0 { i64::MIN } else { i64::MAX })
+}
+
+/// So many windows can be booked on: what is settled late belongs to one that has ended.
+const WINDOWS: usize = 4;
+
+/// So many askers are remembered; those forgotten are new ones when they return.
+const ASKERS: usize = 1_024;
+
+/// So long an asker counts as one who wants a share, in milliseconds.
+const RECENT: i64 = 10_000;
+
+/// Little is less than this part of the limit.
+const SCARCE: i128 = 10;

@@ -1,0 +1,1 @@
+//! What every authority promises, as tests.

@@ -1,0 +1,3 @@
+pub(crate) mod account;
+pub(crate) mod pool;
+mod sizing;

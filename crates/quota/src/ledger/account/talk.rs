@@ -1,0 +1,370 @@
+use std::sync::Arc;
+
+use tollgate_core::fact::Mode;
+
+use super::{Account, Demand, UNNAMED};
+use crate::{
+    bank::{self, Asker, Holder, Message, Order, Window},
+    ledger::pool::{Giver, Pool},
+};
+
+/// A message to be sent to the bank. Its answer, or that there is none, is told under its ticket.
+#[derive(Clone, Debug)]
+pub struct Send {
+    /// Which message it is.
+    pub ticket: Ticket,
+    /// To whom, and what.
+    pub ask: Ask,
+}
+
+/// Which message of whom.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Ticket {
+    /// Who asks.
+    pub asker: Asker,
+    /// Whether it goes to the reserve.
+    pub to_reserve: bool,
+    /// Its number there.
+    pub number: u64,
+}
+
+/// A message, by its recipient.
+#[derive(Clone, Debug)]
+pub enum Ask {
+    /// To the authority.
+    Authority(Message<Order>),
+    /// To the reserve.
+    Reserve(Message<bank::Demand>),
+}
+
+/// A message under way, or to be repeated.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    pub(super) ticket: Ticket,
+    pub(super) content: Content,
+    pub(super) purpose: Purpose,
+    /// When it was sent first: what an answer says of the time is not older.
+    pub(super) asked_at: u64,
+    pub(super) tries: u32,
+    /// When it is to be sent again; absent while an answer is awaited.
+    pub(super) again_at: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    Order(Order),
+    Demand(bank::Demand),
+}
+
+/// What an answer is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Purpose {
+    /// Money for holds, at least so much.
+    Lease { least: i64 },
+    /// Money for a holder in the reserve, at least so much.
+    Block { holder: Holder, least: i64 },
+    /// That a holder hears of its block.
+    Fund,
+    /// That money is free again.
+    GiveBack,
+    /// That a debt is booked.
+    Debt { window: u64, amount: i64 },
+    /// That a tally's new spending is booked.
+    Report { pool: u32, amount: i64 },
+}
+
+/// What is known of the reserve.
+#[derive(Debug, Default)]
+pub(super) struct Front {
+    /// The holder of the running window, as far as is known.
+    pub(super) holder: Option<Holder>,
+    /// The highest `seq` seen of it.
+    pub(super) seen: u64,
+    /// It did not answer: it is left alone until then.
+    pub(super) away_until: u64,
+    /// The holder that needs a block.
+    pub(super) unfunded: Option<Holder>,
+    /// A block that was granted for a holder that has not heard of it.
+    pub(super) block: Option<(Holder, Window, i64)>,
+}
+
+impl Account {
+    /// The message to send now, if there is one: one is under way at most. `draw` makes random bits.
+    pub fn next_message(&mut self, now: u64, mut draw: impl FnMut() -> u128) -> Option<Send> {
+        if self.exchange.is_none() {
+            if self.outdated {
+                self.outdated = false;
+                self.introduced = false;
+                self.asker = Asker(draw());
+                self.numbers = [0; 2];
+            }
+            let (content, purpose) = self.choose(now)?;
+            self.begin(content, purpose, now);
+        }
+        let exchange = self.exchange.as_deref_mut()?;
+        exchange.again_at.filter(|again_at| *again_at <= now)?;
+        exchange.again_at = None;
+        if let Content::Demand(bank::Demand::Lease { nonce, .. }) = &mut exchange.content {
+            // Kept over a repetition, it would let a reserve that lost its memory in between be funded twice.
+            *nonce = draw();
+        }
+        let ticket = exchange.ticket;
+        let account = Arc::clone(&self.text);
+        let Ticket { asker, number, .. } = ticket;
+        let ask = match exchange.content.clone() {
+            Content::Order(ask) => Ask::Authority(Message {
+                account,
+                asker,
+                number,
+                ask,
+            }),
+            Content::Demand(ask) => Ask::Reserve(Message {
+                account,
+                asker,
+                number,
+                ask,
+            }),
+        };
+        Some(Send { ticket, ask })
+    }
+
+    /// When there may be a message to send, if nothing else happens.
+    #[must_use]
+    pub fn due(&self, now: u64) -> Option<u64> {
+        if let Some(exchange) = &self.exchange {
+            return exchange.again_at;
+        }
+        if self.is_asking(now) {
+            return Some(now);
+        }
+        let reports = self.pools.iter().any(|pool| pool.unreported() > 0);
+        let report = reports.then(|| self.reported.saturating_add(REPORT));
+        let back = self.returnable(now).map(|(_, at)| at);
+        [report, back]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|due| due.max(now))
+    }
+
+    /// Makes what is free and what is not reported ready to be sent at once, for a ledger that is closed.
+    pub fn hurry(&mut self) {
+        self.touched = 0;
+        self.reported = 0;
+        self.demand = None;
+        self.ahead = false;
+    }
+
+    /// Whether there is a reason to ask the bank at once.
+    pub(crate) fn is_asking(&self, now: u64) -> bool {
+        self.exchange.is_none() && (self.has_demand(now) || !self.debts.is_empty())
+    }
+
+    fn has_demand(&self, now: u64) -> bool {
+        self.need()
+            .is_some_and(|need| self.budget.mode != Mode::Hard || !self.is_dry(need.least, now))
+    }
+
+    /// What those who wait want; or if nobody does, what the next one may want.
+    fn need(&self) -> Option<Demand> {
+        let ahead = self.ahead.then(|| Demand {
+            least: self.sizing.largest(),
+            sum: 0,
+        });
+        self.demand.or(ahead)
+    }
+
+    fn begin(&mut self, content: Content, purpose: Purpose, now: u64) {
+        let to_reserve = matches!(content, Content::Demand(_));
+        let number = &mut self.numbers[usize::from(to_reserve)];
+        *number += 1;
+        let ticket = Ticket {
+            asker: self.asker,
+            to_reserve,
+            number: *number,
+        };
+        self.exchange = Some(Box::new(Exchange {
+            ticket,
+            content,
+            purpose,
+            asked_at: now,
+            tries: 0,
+            again_at: Some(now),
+        }));
+    }
+
+    /// What is most needed.
+    fn choose(&mut self, now: u64) -> Option<(Content, Purpose)> {
+        let report = self.report(now);
+        if !self.introduced {
+            let needed = self.has_demand(now)
+                || !self.debts.is_empty()
+                || report.is_some()
+                || self.is_unnamed();
+            return needed.then(|| self.grant(now));
+        }
+        if let Some((window, amount)) = self.debts.first().copied() {
+            return Some(charge(window, amount, Purpose::Debt { window, amount }));
+        }
+        if let Some((pool, window, amount)) = report {
+            self.reported = now;
+            return Some(charge(window, amount, Purpose::Report { pool, amount }));
+        }
+        if self.has_demand(now) {
+            return Some(match self.running.filter(|running| now < running.closes) {
+                Some(running) if self.budget.mode == Mode::Hard => self.lease(running.window, now),
+                _ => self.grant(now),
+            });
+        }
+        if self.is_unnamed() {
+            return Some(self.grant(now));
+        }
+        self.give_back(now)
+    }
+
+    /// Asks for money in an open window: of the reserve, if there is one that answers.
+    fn lease(&mut self, window: Window, now: u64) -> (Content, Purpose) {
+        let demand = self.need().unwrap_or_default();
+        let limit = self.budget.limit.nanos();
+        let least = demand.least;
+        let wish = self.wish(now);
+        let Some(front) = self
+            .front
+            .as_deref_mut()
+            .filter(|front| now >= front.away_until)
+        else {
+            return self.grant(now);
+        };
+        if let Some((holder, window, amount)) = front.block.take() {
+            let ask = bank::Demand::Fund {
+                holder,
+                window,
+                amount,
+            };
+            return (Content::Demand(ask), Purpose::Fund);
+        }
+        if let Some(holder) = front.unfunded.take() {
+            let block = wish.saturating_mul(LEASES).min(limit / SHARE).max(least);
+            return (self.order(least, block), Purpose::Block { holder, least });
+        }
+        let ask = bank::Demand::Lease {
+            window,
+            holder: front.holder,
+            seen: front.seen,
+            nonce: 0, // drawn when it is sent
+            least,
+            wish,
+        };
+        (Content::Demand(ask), Purpose::Lease { least })
+    }
+
+    /// Asks the authority, which names the window, too.
+    fn grant(&mut self, now: u64) -> (Content, Purpose) {
+        let least = self
+            .need()
+            .filter(|_| self.budget.mode == Mode::Hard)
+            .map_or(0, |demand| demand.least);
+        let wish = if least > 0 { self.wish(now) } else { 0 };
+        (self.order(least, wish), Purpose::Lease { least })
+    }
+
+    fn order(&self, least: i64, wish: i64) -> Content {
+        Content::Order(Order::Grant {
+            limit: self.budget.limit,
+            every: self.budget.every,
+            zone: Arc::clone(&self.budget.zone),
+            least,
+            wish,
+        })
+    }
+
+    fn wish(&mut self, now: u64) -> i64 {
+        let demand = self.need().unwrap_or_default();
+        if self.scarce {
+            return demand.least;
+        }
+        self.sizing.wish(demand.least, demand.sum, now)
+    }
+
+    /// Whether something was counted before the authority named its window.
+    fn is_unnamed(&self) -> bool {
+        self.pools
+            .iter()
+            .any(|pool| pool.window == UNNAMED && pool.unreported() > 0)
+    }
+
+    /// A tally that has something to report, at most once a second.
+    fn report(&self, now: u64) -> Option<(u32, u64, i64)> {
+        if now < self.reported.saturating_add(REPORT) && self.reported > 0 {
+            return None;
+        }
+        let pool = self
+            .pools
+            .iter()
+            .find(|pool| pool.unreported() > 0 && pool.window != UNNAMED)?;
+        Some((pool.id, pool.window, pool.unreported()))
+    }
+
+    /// Destroys what is free and not needed, and says so to whom it came from. Where it goes is decided once.
+    fn give_back(&mut self, now: u64) -> Option<(Content, Purpose)> {
+        let (id, at) = self.returnable(now)?;
+        let running = self.running.filter(|_| at <= now)?;
+        let pool = self.pools.iter_mut().find(|pool| pool.id == id)?;
+        let amount = pool.free();
+        pool.granted -= amount;
+        let giver = pool.giver;
+        self.tidy();
+        let content = match giver {
+            Giver::Reserve(holder) => {
+                let window = running.window;
+                Content::Demand(bank::Demand::GiveBack {
+                    holder,
+                    window,
+                    amount,
+                })
+            }
+            _ => {
+                let window = running.window.number;
+                Content::Order(Order::GiveBack { window, amount })
+            }
+        };
+        Some((content, Purpose::GiveBack))
+    }
+
+    /// A pool that has something to give back, and when.
+    pub(super) fn returnable(&self, now: u64) -> Option<(u32, u64)> {
+        let window = self.window(now).filter(|_| self.introduced)?;
+        let idle = self
+            .touched
+            .saturating_add(if self.scarce { SCARCE } else { IDLE });
+        let at = |pool: &Pool| match (pool.giver, self.front.as_deref()) {
+            // It may have gone and come back under another name: in doubt it stays spent.
+            (Giver::Reserve(holder), Some(front)) if front.holder != Some(holder) => None,
+            (Giver::Reserve(_), Some(front)) => Some(idle.max(front.away_until)),
+            (Giver::Reserve(_), None) => None,
+            _ => Some(idle),
+        };
+        let free = self.pools_of(window).filter(|pool| pool.free() > 0);
+        free.filter_map(|pool| Some((pool.id, at(pool)?)))
+            .min_by_key(|(_, at)| *at)
+    }
+}
+
+fn charge(window: u64, amount: i64, purpose: Purpose) -> (Content, Purpose) {
+    (Content::Order(Order::Charge { window, amount }), purpose)
+}
+
+/// A block is so many leases.
+const LEASES: i64 = 10;
+
+/// A block is at most this part of the limit.
+const SHARE: i64 = 100;
+
+/// A tally is reported once in this time, in milliseconds.
+const REPORT: u64 = 1_000;
+
+/// Who has not held anything for so long gives back, in milliseconds.
+const IDLE: u64 = 4_000;
+
+/// The same while little is left for everybody.
+const SCARCE: u64 = 200;
