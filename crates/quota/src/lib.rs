@@ -12,6 +12,7 @@ mod quota;
 mod rate;
 mod rate_store;
 mod store;
+pub mod usage;
 
 pub use self::{
     bank::Bank,
