@@ -43,6 +43,7 @@ pub use self::{
     budget::Budget,
     gate::{Deciding, QuotaGate},
     layer::QuotaLayer,
+    ledger::{Claim, Hold, Holding, Ledger, Overrun, Settlement, Short, State, Warning, Why},
     measures::Measures,
     permit::Permit,
     quota::Quota,
