@@ -5,6 +5,7 @@ mod api_keys;
 mod certificate;
 mod challenge;
 mod credential;
+mod hygiene;
 #[cfg(feature = "jwt")]
 mod jwks;
 #[cfg(feature = "jwt")]
@@ -13,12 +14,14 @@ mod keys;
 mod layer;
 mod pepper;
 mod permit;
+pub mod permits;
 mod table;
 mod verifier;
 
 pub use self::{
     api_keys::{ApiKeys, InvalidDigest, KeyDigest},
     credential::Credential,
+    hygiene::{ClientAddress, HygieneLayer},
     keys::{
         Changes, Clock, GroupKind, GroupRecord, KeyPatch, KeyRecord, KeyRing, KeyStore,
         KeyStoreError, Keys, KeysError, MemoryKeys, NewKey, Page, PreviousDigest, RingPolicy,
