@@ -9,4 +9,8 @@ mod usage;
 
 pub use self::{
     authority::{SqlAuthority, WindowStatement},
-    database::Database, error::SqlError, keys::SqlKeys, usage::SqlUsage};
+    database::Database,
+    error::SqlError,
+    keys::SqlKeys,
+    usage::SqlUsage,
+};

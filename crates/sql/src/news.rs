@@ -1,6 +1,6 @@
-use std::time::Duration;
 #[cfg(feature = "postgres")]
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 #[cfg(feature = "postgres")]
 use sqlx::{
@@ -69,7 +69,10 @@ async fn listen(pool: &PgPool, known: Option<PgListener>) -> Option<PgListener> 
         return known;
     }
     let mut listener = PgListener::connect_with(pool).await.ok()?;
-    listener.listen(crate::database::postgres::CHANNEL).await.ok()?;
+    listener
+        .listen(crate::database::postgres::CHANNEL)
+        .await
+        .ok()?;
     Some(listener)
 }
 
