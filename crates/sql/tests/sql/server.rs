@@ -67,22 +67,22 @@ impl Server {
         let log = fs::File::create(dir.path().join("log")).unwrap();
         let postmaster = postgres.stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let server = Self { postmaster, dir };
+        server.wait();
+        server
+    }
+
+    /// Until it takes connections.
+    pub(crate) fn wait(&self) {
         for _ in 0..600 {
-            let ready = command("pg_isready")
-                .unwrap()
-                .arg("-q")
-                .arg("-h")
-                .arg(server.dir.path())
-                .status();
+            let mut ready = command("pg_isready").expect("there was a server already");
+            let ready = ready.arg("-q").arg("-h").arg(self.dir.path()).status();
             if ready.unwrap().success() {
-                return server;
+                return;
             }
-            thread::sleep(Duration::from_millis(50)); // a process, not the code under test
+            thread::sleep(Duration::from_millis(50)); // it is a process, not the code under test
         }
-        panic!(
-            "postgres did not start: {}",
-            fs::read_to_string(server.dir.path().join("log")).unwrap()
-        );
+        let log = fs::read_to_string(self.dir.path().join("log"));
+        panic!("postgres did not start: {}", log.unwrap());
     }
 
     /// An empty database with the tests' own user.
