@@ -1,7 +1,7 @@
-mod http;
+mod http_source;
 mod key;
-mod set;
-mod source;
+mod key_set;
+mod key_source;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -15,11 +15,11 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use self::set::{Age, KeySet};
+use self::key_set::{Age, KeySet};
 use crate::jwt::Algorithm;
 
-pub use self::source::{FetchError, FetchFuture, Fetched, KeySource};
-pub(crate) use self::{http::HttpSource, key::Key};
+pub use self::key_source::{FetchError, FetchFuture, Fetched, KeySource};
+pub(crate) use self::{http_source::HttpSource, key::Key};
 
 /// An issuer's keys, fetched when they are needed, by one at a time.
 ///
@@ -28,6 +28,8 @@ pub(crate) use self::{http::HttpSource, key::Key};
 pub(crate) struct Jwks(Arc<Shared>);
 
 struct Shared {
+    /// Whose keys they are, for those who read logs.
+    issuer: Arc<str>,
     source: Option<Arc<dyn KeySource>>,
     algorithms: Vec<Algorithm>,
     stale_for: Duration,
@@ -46,30 +48,29 @@ impl Jwks {
     /// Keys that stay as they are; [`None`] when none of them can be used.
     pub(crate) fn fixed(json: &str, algorithms: Vec<Algorithm>) -> Option<Self> {
         let keys = Key::all(json.as_bytes(), &algorithms).filter(|keys| !keys.is_empty())?;
-        let set = KeySet::forever(keys);
-        Some(Self::new(None, algorithms, Duration::ZERO, set))
+        Some(Self(Arc::new(Shared {
+            issuer: Arc::default(),
+            source: None,
+            algorithms,
+            stale_for: Duration::ZERO,
+            set: ArcSwap::from_pointee(KeySet::forever(keys)),
+            fetching: Mutex::default(),
+        })))
     }
 
     /// Keys to be fetched, and good for so long beyond their time when they cannot be.
     pub(crate) fn fetched(
+        issuer: Arc<str>,
         source: Arc<dyn KeySource>,
         algorithms: Vec<Algorithm>,
         stale_for: Duration,
     ) -> Self {
-        Self::new(Some(source), algorithms, stale_for, KeySet::none())
-    }
-
-    fn new(
-        source: Option<Arc<dyn KeySource>>,
-        algorithms: Vec<Algorithm>,
-        stale_for: Duration,
-        set: KeySet,
-    ) -> Self {
         Self(Arc::new(Shared {
-            source,
+            issuer,
+            source: Some(source),
             algorithms,
             stale_for,
-            set: ArcSwap::from_pointee(set),
+            set: ArcSwap::from_pointee(KeySet::none()),
             fetching: Mutex::default(),
         }))
     }
@@ -125,14 +126,11 @@ impl Jwks {
         let refresh = Refresh(refresh);
         fetching.began = Some(now);
         fetching.running = Some(refresh.clone());
-        let fetch = source.fetch();
-        let jwks = Self(Arc::clone(&self.0));
+        let (jwks, source) = (Self(Arc::clone(&self.0)), Arc::clone(source));
         // In a task of its own: whoever asked first may leave, and the others still wait for it.
         handle.spawn(async move {
-            let fetched = match timeout(TIMEOUT, fetch).await {
-                Ok(fetched) => fetched,
-                Err(_) => Err(FetchError::Timeout),
-            };
+            let fetched = timeout(TIMEOUT, async { source.fetch().await }).await;
+            let fetched = fetched.unwrap_or(Err(FetchError::Timeout));
             jwks.install(fetched);
             drop(ended);
         });
@@ -153,6 +151,7 @@ impl Jwks {
                 let error: &dyn std::error::Error = &error;
                 tracing::warn!(
                     error,
+                    issuer = &*shared.issuer,
                     "the keys of an issuer of tokens could not be fetched"
                 );
             }

@@ -1,6 +1,6 @@
 mod algorithm;
 mod claims;
-mod error;
+mod invalid_issuer;
 mod issuer;
 mod json;
 mod lifetime;
@@ -26,10 +26,10 @@ use self::{
 };
 use crate::{
     Check, Credential, Verdict, Verifier,
-    jwks::{Found, HttpSource, Jwks, Patience, Refresh},
+    jwks::{Found, HttpSource, Jwks, KeySource, Patience, Refresh},
 };
 
-pub use self::{algorithm::Algorithm, error::InvalidIssuer, issuer::Issuer};
+pub use self::{algorithm::Algorithm, invalid_issuer::InvalidIssuer, issuer::Issuer};
 
 /// Believes the signed tokens (JWT, RFC 7519) of some issuers, such as those of OpenID Connect.
 ///
@@ -217,23 +217,23 @@ impl Trusted {
         if issuer.iss.is_empty() || issuer.audiences.is_empty() || issuer.algorithms.is_empty() {
             return Err(InvalidIssuer::Incomplete);
         }
-        let http = |source: Option<HttpSource>| source.ok_or(InvalidIssuer::Url).map(Arc::new);
-        let (plain, roots) = (issuer.plain_http, issuer.roots.clone());
         let algorithms = issuer.algorithms.clone();
-        let keys = match &issuer.keys {
-            KeysFrom::Text(json) => Jwks::fixed(json, algorithms).ok_or(InvalidIssuer::Keys)?,
-            KeysFrom::Source(source) => {
-                Jwks::fetched(Arc::clone(source), algorithms, issuer.stale_for)
-            }
-            KeysFrom::Url(url) => {
-                let source = http(HttpSource::of_keys(url, plain, roots))?;
-                Jwks::fetched(source, algorithms, issuer.stale_for)
-            }
-            KeysFrom::Discovery => {
-                let source = http(HttpSource::of_issuer(&issuer.iss, plain, roots))?;
-                Jwks::fetched(source, algorithms, issuer.stale_for)
-            }
+        let (plain, roots) = (issuer.plain_http, issuer.roots.clone());
+        let http = |source: Option<HttpSource>| match source {
+            Some(source) => Ok(Arc::new(source) as Arc<dyn KeySource>),
+            None => Err(InvalidIssuer::Url),
         };
+        let source = match &issuer.keys {
+            KeysFrom::Text(json) => {
+                let keys = Jwks::fixed(json, algorithms).ok_or(InvalidIssuer::Keys)?;
+                return Ok(Self { issuer, keys });
+            }
+            KeysFrom::Source(source) => Arc::clone(source),
+            KeysFrom::Url(url) => http(HttpSource::of_keys(url, plain, roots))?,
+            KeysFrom::Discovery => http(HttpSource::of_issuer(&issuer.iss, plain, roots))?,
+        };
+        let iss = Arc::clone(&issuer.iss);
+        let keys = Jwks::fetched(iss, source, algorithms, issuer.stale_for);
         Ok(Self { issuer, keys })
     }
 }

@@ -11,7 +11,7 @@ use hyper_util::{
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use serde::Deserialize;
 
-use super::source::{FetchError, FetchFuture, Fetched, KeySource};
+use super::key_source::{FetchError, FetchFuture, Fetched, KeySource};
 
 /// Keys that come over HTTP, from an address that is known or that an issuer's discovery document names.
 #[derive(Clone)]
