@@ -181,7 +181,7 @@ impl SqlAuthority {
             let askers: Vec<rows::AskerTuple> = sqlx::query_as(ASKERS)
                 .bind(account)
                 .bind(&asker)
-                .bind(clock.saturating_sub(RECENT))
+                .bind(clock.max(locked.0).saturating_sub(RECENT))
                 .fetch_all(&mut *tx)
                 .await?;
             let windows = rows::windows(windows)?;
@@ -203,6 +203,13 @@ impl SqlAuthority {
                     .bind(window.granted)
                     .bind(window.starts_at)
                     .bind(window.ends_at)
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            if let Some(first) = rows::first_after_a_turn(&windows, &book)? {
+                sqlx::query("DELETE FROM tollgate_window WHERE account = $1 AND number < $2")
+                    .bind(account)
+                    .bind(first)
                     .execute(&mut *tx)
                     .await?;
             }

@@ -98,11 +98,12 @@ impl KeyStore for SqlKeys {
         let keys = self.clone();
         Box::pin(async move {
             for _ in 0..ROUNDS {
-                let version = keys.database.within(version(&keys.database)).await;
-                if version.is_ok_and(|version| version > since) {
-                    return;
+                match keys.database.within(version(&keys.database)).await {
+                    Ok(version) if version > since => return,
+                    Ok(_) => keys.news.wait().await,
+                    // Whoever asks will find that out, but not at once and again and again.
+                    Err(_) => return keys.news.wait().await,
                 }
-                keys.news.wait().await;
             }
         })
     }

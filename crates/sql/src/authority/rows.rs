@@ -63,6 +63,18 @@ pub(super) fn changed(before: &[WindowRow], after: &Book) -> impl Iterator<Item 
     windows.filter(|window| !before.contains(window))
 }
 
+/// The first window that still can be booked on, if another one was opened.
+pub(super) fn first_after_a_turn(
+    before: &[WindowRow],
+    after: &Book,
+) -> Result<Option<i64>, SqlError> {
+    let number = |window: Option<&WindowRow>| window.map(|window| window.number);
+    match number(before.last()) == number(after.windows.last()) {
+        true => Ok(None),
+        false => number(after.windows.first()).map(signed).transpose(),
+    }
+}
+
 pub(super) fn asker_text(asker: Asker) -> String {
     format!("{:032x}", asker.0)
 }
