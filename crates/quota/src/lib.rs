@@ -16,7 +16,6 @@ mod store;
 pub mod usage;
 
 /// The ledger's parts without I/O, for a simulation.
-#[cfg(any(test, feature = "testing"))]
 #[doc(hidden)]
 pub mod sim {
     pub use crate::ledger::{
