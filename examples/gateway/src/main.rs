@@ -5,6 +5,8 @@ mod config;
 mod pools;
 mod server;
 mod stack;
+mod tls;
+mod usage;
 
 use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
 

@@ -97,8 +97,10 @@ fn auth(config: &Config) -> Result<AuthLayer<ApiKeys>, ConfigError> {
 
 fn quota(quota: &config::Quota) -> QuotaLayer {
     let rate = quota.requests_per_minute.map(|limit| {
-        let rate = Quota::per_minute(limit.get());
-        quota.burst.map_or(rate, |burst| rate.burst(burst.get()))
+        let rate = Quota::per_minute(limit.get().into());
+        quota
+            .burst
+            .map_or(rate, |burst| rate.burst(burst.get().into()))
     });
     match (rate, quota.concurrency) {
         (Some(rate), None) => QuotaLayer::new(rate),

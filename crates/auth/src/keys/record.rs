@@ -109,7 +109,8 @@ pub struct PreviousDigest {
     pub valid_until: i64,
 }
 
-/// An organisation, a team or a user: what holds for all keys that belong to it.
+/// An organisation, a team or a user: what holds for all keys that belong to it. A group that a key names and that has no
+/// record restricts nothing.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 pub struct GroupRecord {
     /// Which of the three.
