@@ -243,7 +243,7 @@ async fn put(database: &Database, mut row: Row) -> Result<Option<u64>, SqlError>
 async fn changes_since(database: &Database, since: u64) -> Result<Changes, SqlError> {
     // Read first: all that was committed up to this version is in the rows that are read after it.
     let mut changes = Changes {
-        version: version(database).await?.max(since),
+        version: version(database).await?,
         ..Changes::default()
     };
     let rows: Vec<(String, i64, String)> = read!(database, |connection| {
