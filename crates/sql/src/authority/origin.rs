@@ -38,9 +38,9 @@ pub(super) fn judge(
     if written.origin == here {
         return Judgement::Same;
     }
-    match promotion_is_synchronous && cluster(&written.origin) == cluster(here) {
-        true => Judgement::Moved,
-        false => Judgement::Lost,
+    match (cluster(&written.origin), cluster(here)) {
+        (Some(was), Some(is)) if promotion_is_synchronous && was == is => Judgement::Moved,
+        _ => Judgement::Lost,
     }
 }
 
