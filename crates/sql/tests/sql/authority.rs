@@ -1,4 +1,4 @@
-use std::{collections::HashSet, future::poll_fn, task::Poll};
+use std::{any::Any, collections::HashSet, future::poll_fn, task::Poll, time::Duration};
 
 use futures_util::future::join_all;
 use secrecy::{ExposeSecret, SecretString};
@@ -20,6 +20,7 @@ on_both! {
     what_was_lost_on_the_way_changes_nothing
     what_can_not_be_booked_on_any_more_is_not_kept
     askers_that_are_long_gone_are_strangers
+    a_row_that_somebody_else_has_locked_is_not_waited_for_without_end
     operators_see_what_is_granted
 }
 
@@ -185,6 +186,24 @@ async fn what_was_lost_on_the_way_changes_nothing(url: SecretString) {
     );
 }
 
+async fn a_row_that_somebody_else_has_locked_is_not_waited_for_without_end(url: SecretString) {
+    let patient = open(&url).await;
+    let hurried = Database::open(&url).await.unwrap();
+    let hurried = SqlAuthority::new(hurried.with_deadline(Duration::from_millis(100)));
+    let asker = Asker::random();
+    patient.ask(grant(asker, 1, 5, 5)).await.unwrap();
+
+    let lock = lock(&url).await;
+    let unheard = hurried.ask(grant(asker, 2, 5, 5)).await;
+    drop(lock);
+    let answer = patient.ask(grant(asker, 2, 5, 5)).await.unwrap();
+
+    let error = unheard.unwrap_err();
+    let why = std::error::Error::source(&error).unwrap().to_string();
+    assert!(why.contains("100ms"), "{why}");
+    assert!(matches!(answer, Answer::Granted { left, .. } if left == LIMIT - 10));
+}
+
 async fn operators_see_what_is_granted(url: SecretString) {
     let authority = open(&url).await;
     for account in ["team:a", "team:b", "team:c", "user:a"] {
@@ -212,6 +231,22 @@ async fn operators_see_what_is_granted(url: SecretString) {
 
 pub(crate) async fn open(url: &SecretString) -> SqlAuthority {
     SqlAuthority::new(Database::open(url).await.unwrap())
+}
+
+/// Somebody who is in the middle of a transaction until it is dropped.
+async fn lock(url: &SecretString) -> Box<dyn Any> {
+    let url = url.expose_secret();
+    if url.starts_with("sqlite") {
+        let mut connection = sqlx::SqliteConnection::connect(url).await.unwrap();
+        let begin = sqlx::raw_sql("BEGIN IMMEDIATE");
+        begin.execute(&mut connection).await.unwrap();
+        Box::new(connection)
+    } else {
+        let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+        let begin = sqlx::raw_sql("BEGIN; SELECT * FROM tollgate_budget FOR UPDATE");
+        begin.execute(&mut connection).await.unwrap();
+        Box::new(connection)
+    }
 }
 
 /// What an operator would read.
