@@ -116,7 +116,11 @@ impl Booking {
         };
         let names = self.hard.dues.iter().chain(&self.others.dues);
         let names = names.map(|due| &**due.policy.name()).collect::<Vec<_>>();
-        let settlement = if self.hard.hold.is_some() { hard } else { others };
+        let settlement = if self.hard.hold.is_some() {
+            hard
+        } else {
+            others
+        };
         let note = json!({
             "budgets": names,
             "held": self.amount.nanos(),

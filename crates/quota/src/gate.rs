@@ -50,8 +50,7 @@ pub(crate) struct Config {
 }
 
 /// What a request may cost at most, given the most output for each answer; and how much output that is.
-pub(crate) type Worst =
-    dyn Fn(&Parts, Option<u64>) -> Result<(Cost, u64), Rejection> + Send + Sync;
+pub(crate) type Worst = dyn Fn(&Parts, Option<u64>) -> Result<(Cost, u64), Rejection> + Send + Sync;
 
 impl Gate for QuotaGate {
     type Observer = Permit;

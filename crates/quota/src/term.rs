@@ -91,12 +91,17 @@ impl Gather<'_> {
             allotments.any(|it| it.scope == scope && *it.account == *account)
         };
         let mut result = Ok(());
-        each(parts, &Source::Scope(scope), self.config.anonymous, &mut |account| {
-            let terms = book.of(account.unwrap_or_default());
-            if result.is_ok() && !terms.is_empty() && !account.is_some_and(brought) {
-                result = self.terms(rule, scope, account, terms, None);
-            }
-        })?;
+        each(
+            parts,
+            &Source::Scope(scope),
+            self.config.anonymous,
+            &mut |account| {
+                let terms = book.of(account.unwrap_or_default());
+                if result.is_ok() && !terms.is_empty() && !account.is_some_and(brought) {
+                    result = self.terms(rule, scope, account, terms, None);
+                }
+            },
+        )?;
         result
     }
 

@@ -1,9 +1,6 @@
 //! Budgets: what is held, what the upstream is told, and how it is settled.
 
-use std::{
-    convert::Infallible,
-    sync::Arc,
-};
+use std::{convert::Infallible, sync::Arc};
 
 use http::{Request, Response, StatusCode, request::Parts};
 use http_body_util::BodyExt;
@@ -37,7 +34,14 @@ async fn a_hold_is_settled_once_by_what_is_known() {
     let cost = Cost::from_nanos(15);
     // What the trail tells, whether it was refused further in, and what a hard and a soft budget pay.
     let cases: [(&str, fn(&Trail, Usage, Cost), Usage, bool, i64, i64); 9] = [
-        ("not sent", |it, _, _| it.set(Dispatch::No), usage, false, 0, 0),
+        (
+            "not sent",
+            |it, _, _| it.set(Dispatch::No),
+            usage,
+            false,
+            0,
+            0,
+        ),
         ("refused further in", |_, _, _| {}, usage, true, 0, 0),
         (
             "sent, and refused",
@@ -79,7 +83,11 @@ async fn a_hold_is_settled_once_by_what_is_known() {
         ),
     ];
     for (case, tell, usage, refused, hard, soft) in cases {
-        let modes = [(Mode::Hard, hard), (Mode::Soft, soft), (Mode::Observe, soft)];
+        let modes = [
+            (Mode::Hard, hard),
+            (Mode::Soft, soft),
+            (Mode::Observe, soft),
+        ];
         for (mode, expected) in modes {
             let ledger = Ledger::volatile();
             let layer = layer(&ledger, budget(1_000).mode(mode));

@@ -73,7 +73,11 @@ async fn a_function_names_one_account_or_none_or_several() {
     }
     assert_eq!(ask(&layer, path("/a")).await.status(), 200);
     assert_eq!(ask(&layer, path("/both")).await.status(), 429);
-    assert_eq!(ask(&layer, path("/b")).await.status(), 200, "b had paid nothing");
+    assert_eq!(
+        ask(&layer, path("/b")).await.status(),
+        200,
+        "b had paid nothing"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -189,10 +193,7 @@ async fn tokens_are_reserved_and_settled_to_what_was_used() {
 #[tokio::test(start_paused = true)]
 async fn input_and_output_have_limits_of_their_own() {
     let layer = QuotaLayer::unlimited()
-        .rule(Rule::tokens(
-            Measure::InputTokens,
-            Quota::per_minute(1_000),
-        ))
+        .rule(Rule::tokens(Measure::InputTokens, Quota::per_minute(1_000)))
         .rule(Rule::tokens(
             Measure::OutputTokens,
             Quota::per_minute(2_000),
@@ -209,8 +210,15 @@ async fn input_and_output_have_limits_of_their_own() {
 
     let left = [("input-tokens", 600), ("output-tokens", 600)];
     assert_eq!(remaining(&answer), left);
-    let policies: Vec<_> = answer.headers().get_all("ratelimit-policy").iter().collect();
-    assert_eq!(policies[0], r#""input-tokens";q=1000;w=60;qu="input-tokens""#);
+    let policies: Vec<_> = answer
+        .headers()
+        .get_all("ratelimit-policy")
+        .iter()
+        .collect();
+    assert_eq!(
+        policies[0],
+        r#""input-tokens";q=1000;w=60;qu="input-tokens""#
+    );
     drop(answer);
     let refused = ask(&layer, request_of_tokens(2_001)).await;
     let rejection = refused.extensions().get::<Rejection>().unwrap();
@@ -264,7 +272,10 @@ async fn a_principal_brings_the_terms_of_its_accounts() {
     assert_eq!(refused.headers()["ratelimit"], r#""requests";r=0;t=30"#);
     assert_eq!(ask(&layer, key("b", 3)).await.status(), 200);
     let refused = ask(&layer, key("b", 3)).await;
-    assert_eq!(refused.headers()["ratelimit"], r#""team-requests";r=0;t=20"#);
+    assert_eq!(
+        refused.headers()["ratelimit"],
+        r#""team-requests";r=0;t=20"#
+    );
 
     // What was used stays used when the terms change: half of a limit that is twice as high.
     let answer = ask(&layer, key("c", 6)).await;
@@ -311,7 +322,11 @@ async fn two_layers_share_the_rules_and_each_looks_after_its_own() {
 
     let answer = service.oneshot(request_of_tokens(500)).await.unwrap();
 
-    let left = [("output-tokens", 2_500), ("requests", 9), ("concurrency", 2)];
+    let left = [
+        ("output-tokens", 2_500),
+        ("requests", 9),
+        ("concurrency", 2),
+    ];
     assert_eq!(remaining(&answer), left);
 }
 
@@ -362,7 +377,9 @@ fn with<T: Clone + Send + Sync + 'static>(principal: Principal, fact: T) -> Requ
 fn remaining<B>(answer: &Response<B>) -> Vec<(&str, u64)> {
     let limits = answer.extensions().get::<Limits>().unwrap();
     let limits = limits.iter();
-    limits.map(|limit| (&*limit.name, limit.remaining)).collect()
+    limits
+        .map(|limit| (&*limit.name, limit.remaining))
+        .collect()
 }
 
 async fn ask(

@@ -75,7 +75,10 @@ impl Store {
 
     /// In the background. While too many are on their way, this one is lost.
     pub(crate) fn change(self: &Arc<Self>, changes: Vec<Change>) {
-        let changes: Vec<_> = changes.into_iter().filter(|change| change.more != 0).collect();
+        let changes: Vec<_> = changes
+            .into_iter()
+            .filter(|change| change.more != 0)
+            .collect();
         if changes.is_empty() {
             return;
         }
@@ -100,7 +103,8 @@ impl Store {
             let Gcra {
                 speed, capacity, ..
             } = ask.gcra;
-            arguments.extend([speed, ask.least, ask.wish, capacity].map(|number| number.to_string()));
+            arguments
+                .extend([speed, ask.least, ask.wish, capacity].map(|number| number.to_string()));
         }
         let reply: Vec<u64> = self.redis.run(&self.take, &keys, &arguments).await?;
         Reply::read(&reply, keys.len()).ok_or(RedisError::strange("to other takes than these"))

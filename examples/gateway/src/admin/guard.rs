@@ -27,14 +27,20 @@ pub(super) async fn no_pages(request: Request, next: Next) -> Response {
         .is_none_or(|length| length != "0");
     if changes && has_body && !is_json && *request.method() != Method::DELETE {
         let why = "send `Content-Type: application/json`";
-        return problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", why);
+        return problem(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            why,
+        );
     }
     next.run(request).await
 }
 
 /// A name could be anybody's, who lets it point here.
 fn is_by_address(headers: &HeaderMap) -> bool {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
     let authority = host.and_then(|host| host.parse::<Authority>().ok());
     authority.is_some_and(|authority| {
         let host = authority.host().trim_matches(['[', ']']);

@@ -158,7 +158,9 @@ async fn put_group(
         Err(KeysError::NotFound) => None,
         Err(error) => return Err(error.into()),
     };
-    let fields = value.as_object_mut().ok_or_else(|| Problem::malformed("the body is not an object"))?;
+    let fields = value
+        .as_object_mut()
+        .ok_or_else(|| Problem::malformed("the body is not an object"))?;
     fields.insert("kind".into(), json!(kind));
     fields.insert("id".into(), json!(id));
     let mut record: GroupRecord =
@@ -215,7 +217,11 @@ fn time(millis: i64) -> Value {
 
 /// Reads a body. Times may be written as in RFC 3339, or in milliseconds since 1970.
 fn read_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    let body = if body.trim_ascii().is_empty() { b"{}" } else { body };
+    let body = if body.trim_ascii().is_empty() {
+        b"{}"
+    } else {
+        body
+    };
     let mut value: Value =
         serde_json::from_slice(body).map_err(|error| Problem::malformed(&error.to_string()))?;
     if let Some(expires_at) = value.get_mut("expires_at")
@@ -270,7 +276,10 @@ impl From<KeysError> for Problem {
             KeysError::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
             KeysError::Refused(_) => (StatusCode::FORBIDDEN, "permission_denied"),
             _ => {
-                tracing::warn!(error = crate::chain(&error), "keys cannot be read or written");
+                tracing::warn!(
+                    error = crate::chain(&error),
+                    "keys cannot be read or written"
+                );
                 (StatusCode::SERVICE_UNAVAILABLE, "keys_unavailable")
             }
         };
