@@ -28,7 +28,6 @@ pub mod usage;
 mod want;
 
 /// The ledger's parts without I/O, for a simulation.
-#[cfg(any(test, feature = "testing"))]
 #[doc(hidden)]
 pub mod sim {
     pub use crate::ledger::{

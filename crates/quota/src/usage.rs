@@ -153,6 +153,8 @@ pub struct UsageSums {
     pub cost_nanos: u64,
     /// Attempts that used something without a price.
     pub unpriced: u64,
+    /// Attempts whose usage is an estimate, since the provider did not come to say it.
+    pub estimated: u64,
 }
 
 impl UsageSums {
@@ -167,6 +169,7 @@ impl UsageSums {
         self.reasoning = self.reasoning.saturating_add(other.reasoning);
         self.cost_nanos = self.cost_nanos.saturating_add(other.cost_nanos);
         self.unpriced = self.unpriced.saturating_add(other.unpriced);
+        self.estimated = self.estimated.saturating_add(other.estimated);
     }
 }
 

@@ -112,6 +112,20 @@ async fn a_caller_who_leaves_is_counted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_estimate_is_told_from_the_providers_word() {
+    let rows = count(
+        |trail| {
+            attempt(trail, "a", 10, Some(1));
+            attempt(trail, "a", 10, Some(1)).update(|usage: &mut Usage| usage.estimated = true);
+        },
+        StatusCode::OK,
+    )
+    .await;
+
+    assert_eq!((rows[0].sums.input, rows[0].sums.estimated), (20, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_batch_that_failed_comes_again_the_same_and_nothing_is_lost() {
     let store = Failing::new(3);
     let roll_up = RollUp::new(store.clone());

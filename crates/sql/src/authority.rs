@@ -10,53 +10,13 @@ use tollgate_quota::bank::{Answer, Answering, Authority, BankError, Message, Ord
 pub use self::statement::WindowStatement;
 use self::{
     book::Memory,
-    origin::{Judgement, judge},
+    origin::remember,
+    rows::{ASKERS, LOCK, PUT_ASKER, PUT_WINDOW, WINDOWS},
 };
 use crate::{
     Database, SqlError,
     database::{Written, transact},
 };
-
-/// Reads which memory this is. If it is another one than it says itself, this is written down, and the function left.
-macro_rules! remember {
-    ($authority:expr, $tx:ident) => {{
-        let here = $tx.origin().await?;
-        let mut memory = $tx.written_origin().await?;
-        let mark = $authority.database.mark().map(|mark| mark.read()).transpose()?;
-        let promised = $authority.promotion_is_synchronous;
-        let judgement = judge(&memory, &here, mark.as_ref().map(Option::as_ref), promised);
-        if judgement != Judgement::Same {
-            if judgement != Judgement::Moved {
-                memory.id = origin::draw()?;
-            }
-            if judgement == Judgement::Lost {
-                let now = match &$authority.clock {
-                    Some(clock) => clock(),
-                    None => $tx.now().await?,
-                };
-                let floor: i64 = sqlx::query_scalar(LATEST).fetch_one(&mut *$tx).await?;
-                memory.lost_at = now.max(floor).max(memory.lost_at + 1);
-                // Those who lived before the loss are strangers now: they give nothing back to windows after it.
-                sqlx::query("DELETE FROM tollgate_asker")
-                    .execute(&mut *$tx)
-                    .await?;
-            }
-            sqlx::query("UPDATE tollgate_origin SET id = $1, origin = $2, lost_at = $3")
-                .bind(&memory.id)
-                .bind(here)
-                .bind(memory.lost_at)
-                .execute(&mut *$tx)
-                .await?;
-        }
-        if judgement == Judgement::Lost {
-            $tx.commit().await?;
-            $authority.mark(&memory);
-            tracing::error!("the database's memory is not what it was: budgets are closed until it is stated what was spent");
-            return Err(SqlError::Restored);
-        }
-        memory
-    }};
-}
 
 /// The authority over budgets in a [`Database`]: what it has committed it does not forget.
 ///
@@ -181,7 +141,7 @@ impl SqlAuthority {
             let askers: Vec<rows::AskerTuple> = sqlx::query_as(ASKERS)
                 .bind(account)
                 .bind(&asker)
-                .bind(clock.saturating_sub(RECENT))
+                .bind(clock.max(locked.0).saturating_sub(RECENT))
                 .fetch_all(&mut *tx)
                 .await?;
             let windows = rows::windows(windows)?;
@@ -203,6 +163,13 @@ impl SqlAuthority {
                     .bind(window.granted)
                     .bind(window.starts_at)
                     .bind(window.ends_at)
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            if let Some(first) = rows::first_after_a_turn(&windows, &book)? {
+                sqlx::query("DELETE FROM tollgate_window WHERE account = $1 AND number < $2")
+                    .bind(account)
+                    .bind(first)
                     .execute(&mut *tx)
                     .await?;
             }
@@ -262,36 +229,10 @@ impl fmt::Debug for SqlAuthority {
     }
 }
 
-/// Also for one that is not there yet.
-const LOCK: &str = "INSERT INTO tollgate_budget (account, clock_floor, stated, stated_spent)
-    VALUES ($1, 0, 0, -1)
-    ON CONFLICT (account) DO UPDATE SET account = excluded.account
-    RETURNING clock_floor, stated, stated_spent";
-
-const LATEST: &str = "SELECT COALESCE(MAX(clock_floor), 0) FROM tollgate_budget";
-
 /// Unless nothing was lost, or the account's window was opened since.
 const STATE: &str = "UPDATE tollgate_budget SET stated = $2, stated_spent = $3
     WHERE account = $1 AND $2 > 0 AND NOT EXISTS (
         SELECT 1 FROM tollgate_window WHERE account = $1 AND number > $2)";
-
-const WINDOWS: &str = "SELECT number, spend_limit, granted, starts_at, ends_at
-    FROM tollgate_window WHERE account = $1 ORDER BY number DESC LIMIT 4";
-
-const ASKERS: &str = "SELECT asker, number, answer, first_window, last_window, asked_at
-    FROM tollgate_asker WHERE account = $1 AND (asker = $2 OR asked_at > $3)
-    ORDER BY CASE WHEN asker = $2 THEN 0 ELSE 1 END, asked_at DESC LIMIT 1000";
-
-const PUT_WINDOW: &str = "INSERT INTO tollgate_window
-    (account, number, spend_limit, granted, starts_at, ends_at) VALUES ($1, $2, $3, $4, $5, $6)
-    ON CONFLICT (account, number) DO UPDATE
-        SET spend_limit = excluded.spend_limit, granted = excluded.granted";
-
-const PUT_ASKER: &str = "INSERT INTO tollgate_asker
-    (account, asker, number, answer, first_window, last_window, asked_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7)
-    ON CONFLICT (account, asker) DO UPDATE SET number = excluded.number, answer = excluded.answer,
-        last_window = excluded.last_window, asked_at = excluded.asked_at";
 
 /// So long, in milliseconds, an asker is counted as one who wants a share.
 const RECENT: i64 = 10_000;

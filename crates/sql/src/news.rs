@@ -8,6 +8,8 @@ use sqlx::{
     postgres::{PgListener, PgPoolOptions},
 };
 
+#[cfg(feature = "postgres")]
+use crate::database::postgres::CHANNEL;
 use crate::{Database, database::Pool};
 
 /// What tells that keys may have changed. Postgres notifies; and everywhere a little time has passed, so that a message
@@ -48,14 +50,12 @@ impl News {
                 ref pool,
                 ref listener,
             } => {
-                // Taken out while it is used, so that no lock is held. Who comes second makes one of its own.
-                let known = lock(listener).take();
-                let listening = tokio::time::timeout(POLL, listen(pool, known)).await;
-                if let Ok(Some(mut known)) = listening {
-                    let heard = tokio::time::timeout(2 * POLL, known.recv()).await;
-                    if !matches!(heard, Ok(Err(_))) {
-                        *lock(listener) = Some(known);
-                        return;
+                let mut lent = Lent::new(listener);
+                let listening = tokio::time::timeout(POLL, lent.listen(pool)).await;
+                if let Ok(Some(listener)) = listening {
+                    match tokio::time::timeout(2 * POLL, listener.recv()).await {
+                        Ok(Err(_)) => lent.listener = None,
+                        _ => return,
                     }
                 }
                 tokio::time::sleep(POLL).await;
@@ -64,22 +64,43 @@ impl News {
     }
 }
 
+/// A listener, taken out of its place while it is used, so that no lock is held. Who comes second makes one of its own.
+/// It goes back also when whoever waits gives up.
 #[cfg(feature = "postgres")]
-async fn listen(pool: &PgPool, known: Option<PgListener>) -> Option<PgListener> {
-    if known.is_some() {
-        return known;
-    }
-    let mut listener = PgListener::connect_with(pool).await.ok()?;
-    listener
-        .listen(crate::database::postgres::CHANNEL)
-        .await
-        .ok()?;
-    Some(listener)
+struct Lent<'a> {
+    place: &'a Mutex<Option<PgListener>>,
+    listener: Option<PgListener>,
 }
 
 #[cfg(feature = "postgres")]
-fn lock(listener: &Mutex<Option<PgListener>>) -> MutexGuard<'_, Option<PgListener>> {
-    listener.lock().unwrap_or_else(PoisonError::into_inner)
+impl<'a> Lent<'a> {
+    fn new(place: &'a Mutex<Option<PgListener>>) -> Self {
+        let listener = lock(place).take();
+        Self { place, listener }
+    }
+
+    async fn listen(&mut self, pool: &PgPool) -> Option<&mut PgListener> {
+        if self.listener.is_none() {
+            let mut listener = PgListener::connect_with(pool).await.ok()?;
+            listener.listen(CHANNEL).await.ok()?;
+            self.listener = Some(listener);
+        }
+        self.listener.as_mut()
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        if let Some(listener) = self.listener.take() {
+            *lock(self.place) = Some(listener);
+        }
+    }
+}
+
+#[cfg(feature = "postgres")]
+fn lock(place: &Mutex<Option<PgListener>>) -> MutexGuard<'_, Option<PgListener>> {
+    place.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 const POLL: Duration = Duration::from_millis(250);

@@ -201,6 +201,7 @@ const fn values(sums: &UsageSums) -> [u64; SUMS.len()] {
         sums.reasoning,
         sums.cost_nanos,
         sums.unpriced,
+        sums.estimated,
     ]
 }
 
@@ -215,6 +216,7 @@ const fn from_values(values: [u64; SUMS.len()]) -> UsageSums {
         reasoning,
         cost_nanos,
         unpriced,
+        estimated,
     ] = values;
     UsageSums {
         requests,
@@ -226,6 +228,7 @@ const fn from_values(values: [u64; SUMS.len()]) -> UsageSums {
         reasoning,
         cost_nanos,
         unpriced,
+        estimated,
     }
 }
 
@@ -238,7 +241,7 @@ fn joined(high: i64, low: i64) -> u64 {
     part(high).saturating_mul(PART).saturating_add(part(low))
 }
 
-const SUMS: [&str; 9] = [
+const SUMS: [&str; 10] = [
     "requests",
     "failed",
     "input",
@@ -248,18 +251,19 @@ const SUMS: [&str; 9] = [
     "reasoning",
     "cost_nanos",
     "unpriced",
+    "estimated",
 ];
 
 const INSERT: &str = "INSERT INTO tollgate_usage (day, for_org, for_team, for_user, for_key, model,
     provider, served, requests, failed, input, cache_read, cache_write, output, reasoning,
-    cost_nanos, unpriced) ";
+    cost_nanos, unpriced, estimated) ";
 
 const TURN: &str = "INSERT INTO tollgate_usage_batch (reporter, number, seen_at)
     VALUES ($1, $2, $3)
     ON CONFLICT (reporter) DO UPDATE SET number = excluded.number, seen_at = excluded.seen_at
     WHERE tollgate_usage_batch.number < excluded.number";
 
-/// A statement has 32,766 parameters at most in SQLite, and each row takes 17.
+/// A statement has 32,766 parameters at most in SQLite, and each row takes 18.
 const ROWS: usize = 500;
 const PART: u64 = 1_000_000_000;
 /// 30 days: no batch is tried again for so long.

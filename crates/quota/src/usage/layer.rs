@@ -140,6 +140,7 @@ fn sums(usage: Option<&Usage>, cost: Option<&Cost>) -> UsageSums {
         reasoning: usage.reasoning,
         cost_nanos: cost.map_or(0, |cost| u64::try_from(cost.nanos()).unwrap_or(0)),
         unpriced,
+        estimated: u64::from(usage.estimated),
         ..UsageSums::default()
     }
 }

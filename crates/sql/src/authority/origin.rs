@@ -38,9 +38,9 @@ pub(super) fn judge(
     if written.origin == here {
         return Judgement::Same;
     }
-    match promotion_is_synchronous && cluster(&written.origin) == cluster(here) {
-        true => Judgement::Moved,
-        false => Judgement::Lost,
+    match (cluster(&written.origin), cluster(here)) {
+        (Some(was), Some(is)) if promotion_is_synchronous && was == is => Judgement::Moved,
+        _ => Judgement::Lost,
     }
 }
 
@@ -56,6 +56,54 @@ pub(super) fn draw() -> Result<String, SqlError> {
     getrandom::fill(&mut bytes).map_err(|_| SqlError::Spoilt("no random numbers"))?;
     Ok(hex::encode(bytes))
 }
+
+/// Reads which memory this is. If it is another one than it says itself, this is written down, and the function left.
+macro_rules! remember {
+    ($authority:expr, $tx:ident) => {{
+        use $crate::authority::origin::{Judgement, LATEST, draw, judge};
+
+        let here = $tx.origin().await?;
+        let mut memory = $tx.written_origin().await?;
+        let mark = $authority.database.mark().map(|mark| mark.read()).transpose()?;
+        let promised = $authority.promotion_is_synchronous;
+        let mark = mark.as_ref().map(Option::as_ref);
+        let judgement = judge(&memory, &here, mark, promised);
+        if judgement != Judgement::Same {
+            if judgement != Judgement::Moved {
+                memory.id = draw()?;
+            }
+            if judgement == Judgement::Lost {
+                let now = match &$authority.clock {
+                    Some(clock) => clock(),
+                    None => $tx.now().await?,
+                };
+                let latest = sqlx::query_scalar(LATEST);
+                let floor: i64 = latest.fetch_one(&mut *$tx).await?;
+                memory.lost_at = now.max(floor).max(memory.lost_at + 1);
+                // Those who lived before the loss are strangers now: they give nothing back to windows after it.
+                sqlx::query("DELETE FROM tollgate_asker")
+                    .execute(&mut *$tx)
+                    .await?;
+            }
+            sqlx::query("UPDATE tollgate_origin SET id = $1, origin = $2, lost_at = $3")
+                .bind(&memory.id)
+                .bind(here)
+                .bind(memory.lost_at)
+                .execute(&mut *$tx)
+                .await?;
+        }
+        if judgement == Judgement::Lost {
+            $tx.commit().await?;
+            $authority.mark(&memory);
+            tracing::error!("the database was restored: budgets are closed until they are restated");
+            return Err($crate::SqlError::Restored);
+        }
+        memory
+    }};
+}
+pub(super) use remember;
+
+pub(super) const LATEST: &str = "SELECT COALESCE(MAX(clock_floor), 0) FROM tollgate_budget";
 
 #[cfg(test)]
 mod tests {

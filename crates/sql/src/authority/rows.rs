@@ -63,6 +63,18 @@ pub(super) fn changed(before: &[WindowRow], after: &Book) -> impl Iterator<Item 
     windows.filter(|window| !before.contains(window))
 }
 
+/// The first window that still can be booked on, if another one was opened.
+pub(super) fn first_after_a_turn(
+    before: &[WindowRow],
+    after: &Book,
+) -> Result<Option<i64>, SqlError> {
+    let number = |window: Option<&WindowRow>| window.map(|window| window.number);
+    match number(before.last()) == number(after.windows.last()) {
+        true => Ok(None),
+        false => number(after.windows.first()).map(signed).transpose(),
+    }
+}
+
 pub(super) fn asker_text(asker: Asker) -> String {
     format!("{:032x}", asker.0)
 }
@@ -119,6 +131,31 @@ struct WindowText {
     ends_at: i64,
     now: i64,
 }
+
+/// Also for one that is not there yet.
+pub(super) const LOCK: &str =
+    "INSERT INTO tollgate_budget (account, clock_floor, stated, stated_spent)
+    VALUES ($1, 0, 0, -1)
+    ON CONFLICT (account) DO UPDATE SET account = excluded.account
+    RETURNING clock_floor, stated, stated_spent";
+
+pub(super) const WINDOWS: &str = "SELECT number, spend_limit, granted, starts_at, ends_at
+    FROM tollgate_window WHERE account = $1 ORDER BY number DESC LIMIT 4";
+
+pub(super) const ASKERS: &str = "SELECT asker, number, answer, first_window, last_window, asked_at
+    FROM tollgate_asker WHERE account = $1 AND (asker = $2 OR asked_at > $3)
+    ORDER BY CASE WHEN asker = $2 THEN 0 ELSE 1 END, asked_at DESC LIMIT 1000";
+
+pub(super) const PUT_WINDOW: &str = "INSERT INTO tollgate_window
+    (account, number, spend_limit, granted, starts_at, ends_at) VALUES ($1, $2, $3, $4, $5, $6)
+    ON CONFLICT (account, number) DO UPDATE
+        SET spend_limit = excluded.spend_limit, granted = excluded.granted";
+
+pub(super) const PUT_ASKER: &str = "INSERT INTO tollgate_asker
+    (account, asker, number, answer, first_window, last_window, asked_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT (account, asker) DO UPDATE SET number = excluded.number, answer = excluded.answer,
+        last_window = excluded.last_window, asked_at = excluded.asked_at";
 
 #[cfg(test)]
 mod tests {

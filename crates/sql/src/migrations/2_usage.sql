@@ -17,6 +17,7 @@ CREATE TABLE tollgate_usage (
     reasoning BIGINT NOT NULL,
     cost_nanos BIGINT NOT NULL,
     unpriced BIGINT NOT NULL,
+    estimated BIGINT NOT NULL,
     PRIMARY KEY (day, for_org, for_team, for_user, for_key, model, provider, served)
 );
 

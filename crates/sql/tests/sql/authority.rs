@@ -1,19 +1,36 @@
-use std::{collections::HashSet, future::poll_fn, task::Poll};
+use std::{any::Any, collections::HashSet, future::poll_fn, task::Poll, time::Duration};
 
 use futures_util::future::join_all;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::Connection;
 use tollgate_core::fact::{Cost, Period};
-use tollgate_quota::bank::{Answer, Asker, Authority, Message, Order, Window};
+use tollgate_quota::bank::{
+    Answer, Asker, Authority, Message, Order, Window,
+    testing::{TestClock, authority_contract},
+};
 use tollgate_sql::{Database, SqlAuthority};
 
 use crate::on_both;
 
 on_both! {
+    the_contract_of_an_authority_holds
     many_who_race_never_get_more_than_the_limit
     an_answer_is_final_also_for_a_new_process
     a_message_that_comes_twice_at_once_is_answered_once
     what_was_lost_on_the_way_changes_nothing
+    what_can_not_be_booked_on_any_more_is_not_kept
+    askers_that_are_long_gone_are_strangers
+    a_row_that_somebody_else_has_locked_is_not_waited_for_without_end
     operators_see_what_is_granted
+}
+
+async fn the_contract_of_an_authority_holds(url: SecretString) {
+    let database = Database::open(&url).await.unwrap();
+
+    authority_contract(async |clock: TestClock| {
+        SqlAuthority::new(database.clone()).with_clock(move || clock.now())
+    })
+    .await;
 }
 
 async fn many_who_race_never_get_more_than_the_limit(url: SecretString) {
@@ -93,6 +110,56 @@ async fn a_message_that_comes_twice_at_once_is_answered_once(url: SecretString) 
     assert_eq!(granted, amount(&answers[0]));
 }
 
+async fn what_can_not_be_booked_on_any_more_is_not_kept(url: SecretString) {
+    let authority = open(&url).await;
+    let hourly = |number| Order::Grant {
+        limit: Cost::from_nanos(LIMIT),
+        every: Period::Hour,
+        zone: "UTC".into(),
+        least: number,
+        wish: number,
+    };
+    let asker = Asker::random();
+    for hour in 1..=10 {
+        let authority = authority.clone().with_clock(move || hour * 3_600_000);
+        let granted = authority
+            .ask(message(asker, hour as u64, hourly(hour)))
+            .await
+            .unwrap();
+        assert_eq!(window(&granted).number, hour as u64);
+    }
+    let late = authority.with_clock(|| 10 * 3_600_000);
+    let back = |window| Order::GiveBack { window, amount: 1 };
+
+    let recent = late.ask(message(asker, 11, back(7))).await.unwrap();
+    let gone = late.ask(message(asker, 12, back(6))).await.unwrap();
+
+    assert_eq!(recent, Answer::Booked { left: LIMIT - 6 });
+    assert_eq!(gone, Answer::Old);
+    assert_eq!(rows(&url, "SELECT COUNT(*) FROM tollgate_window").await, 4);
+}
+
+async fn askers_that_are_long_gone_are_strangers(url: SecretString) {
+    let authority = open(&url).await;
+    let at = |day: i64| authority.clone().with_clock(move || day * 24 * 3_600_000);
+    let (gone, here) = (Asker::random(), Asker::random());
+    let granted = at(1).ask(grant(gone, 1, 9, 9)).await.unwrap();
+    at(20).ask(grant(here, 1, 9, 9)).await.unwrap();
+    at(40).ask(grant(Asker::random(), 1, 9, 9)).await.unwrap();
+
+    let back = Order::GiveBack {
+        window: window(&granted).number,
+        amount: 9,
+    };
+    let replayed = at(40).ask(message(gone, 1, back.clone())).await.unwrap();
+    let of_gone = at(40).ask(message(gone, 2, back.clone())).await.unwrap();
+    let of_here = at(40).ask(message(here, 2, back)).await.unwrap();
+
+    assert_eq!((replayed, of_gone), (Answer::Old, Answer::Old));
+    assert_eq!(of_here, Answer::Booked { left: LIMIT - 18 });
+    assert_eq!(rows(&url, "SELECT COUNT(*) FROM tollgate_asker").await, 2);
+}
+
 /// Whoever asks may leave at any point: it comes back with the same number, and finds out.
 async fn what_was_lost_on_the_way_changes_nothing(url: SecretString) {
     let authority = open(&url).await;
@@ -117,6 +184,24 @@ async fn what_was_lost_on_the_way_changes_nothing(url: SecretString) {
         authority.statement("", None, 9).await.unwrap()[0].granted,
         taken
     );
+}
+
+async fn a_row_that_somebody_else_has_locked_is_not_waited_for_without_end(url: SecretString) {
+    let patient = open(&url).await;
+    let hurried = Database::open(&url).await.unwrap();
+    let hurried = SqlAuthority::new(hurried.with_deadline(Duration::from_millis(100)));
+    let asker = Asker::random();
+    patient.ask(grant(asker, 1, 5, 5)).await.unwrap();
+
+    let lock = lock(&url).await;
+    let unheard = hurried.ask(grant(asker, 2, 5, 5)).await;
+    drop(lock);
+    let answer = patient.ask(grant(asker, 2, 5, 5)).await.unwrap();
+
+    let error = unheard.unwrap_err();
+    let why = std::error::Error::source(&error).unwrap().to_string();
+    assert!(why.contains("100ms"), "{why}");
+    assert!(matches!(answer, Answer::Granted { left, .. } if left == LIMIT - 10));
 }
 
 async fn operators_see_what_is_granted(url: SecretString) {
@@ -146,6 +231,40 @@ async fn operators_see_what_is_granted(url: SecretString) {
 
 pub(crate) async fn open(url: &SecretString) -> SqlAuthority {
     SqlAuthority::new(Database::open(url).await.unwrap())
+}
+
+/// Somebody who is in the middle of a transaction until it is dropped.
+async fn lock(url: &SecretString) -> Box<dyn Any> {
+    let url = url.expose_secret();
+    if url.starts_with("sqlite") {
+        let mut connection = sqlx::SqliteConnection::connect(url).await.unwrap();
+        let begin = sqlx::raw_sql("BEGIN IMMEDIATE");
+        begin.execute(&mut connection).await.unwrap();
+        Box::new(connection)
+    } else {
+        let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+        let begin = sqlx::raw_sql("BEGIN; SELECT * FROM tollgate_budget FOR UPDATE");
+        begin.execute(&mut connection).await.unwrap();
+        Box::new(connection)
+    }
+}
+
+/// What an operator would read.
+async fn rows(url: &SecretString, select: &'static str) -> i64 {
+    let url = url.expose_secret();
+    if url.starts_with("sqlite") {
+        let mut connection = sqlx::SqliteConnection::connect(url).await.unwrap();
+        sqlx::query_scalar(select)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap()
+    } else {
+        let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+        sqlx::query_scalar(select)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap()
+    }
 }
 
 pub(crate) fn grant(asker: Asker, number: u64, least: i64, wish: i64) -> Message<Order> {

@@ -1,9 +1,13 @@
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use futures_util::future::join_all;
 use secrecy::SecretString;
 use tollgate_auth::{
-    GroupKind, GroupRecord, KeyDigest, KeyRecord, KeyStore, KeyStoreError, Page, PreviousDigest,
+    GroupKind, GroupRecord, KeyDigest, KeyRecord, KeyRing, KeyStore, KeyStoreError, Keys, NewKey,
+    Page, Pepper, PreviousDigest, RingPolicy,
 };
 use tollgate_core::fact::{Permissions, Terms};
 use tollgate_sql::{Database, SqlKeys};
@@ -16,6 +20,7 @@ on_both! {
     a_digest_belongs_to_one_key
     whoever_follows_hears_of_everything
     a_change_is_heard_of_by_another_replica
+    a_ring_follows_what_another_replica_writes
     lists_come_in_pages_without_what_is_deleted
     versions_ascend_past_a_backup
 }
@@ -174,6 +179,30 @@ async fn a_change_is_heard_of_by_another_replica(url: SecretString) {
         .unwrap();
     let changes = reader.changes_since(version - 1).await.unwrap();
     assert!(changes.keys[0].deleted);
+}
+
+async fn a_ring_follows_what_another_replica_writes(url: SecretString) {
+    let (writer, reader) = (open(&url).await, open(&url).await);
+    let pepper = Pepper::new("pepper");
+    let ring = KeyRing::watch(reader, pepper.clone(), RingPolicy::new());
+    let keys = Keys::new(writer.clone(), pepper);
+
+    let (record, _) = keys.create(NewKey::default()).await.unwrap();
+    ring.reached(record.version).await;
+    let made = ring.status().digests;
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(600)).await; // it has given up waiting, and waits anew
+    }
+    let deleted = KeyRecord {
+        deleted: true,
+        ..record
+    };
+    let version = writer.put_key(deleted).await.unwrap();
+    let revoked = Instant::now();
+    ring.reached(version).await;
+
+    assert_eq!((made, ring.status().digests), (1, 0));
+    println!("a revocation was in force after {:?}", revoked.elapsed());
 }
 
 async fn lists_come_in_pages_without_what_is_deleted(url: SecretString) {

@@ -151,6 +151,7 @@ fn any_sums() -> impl Strategy<Value = UsageSums> {
             requests,
             input: input.into(),
             cost_nanos,
+            estimated: requests + 1,
             ..UsageSums::default()
         }
     })
