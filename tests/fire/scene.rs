@@ -125,10 +125,7 @@ impl Scene {
             self.seed
         );
         // Else the scene says nothing.
-        assert!(
-            billed > BUDGET / 2,
-            "only {billed} of {BUDGET} could be spent"
-        );
+        assert!(bill.total.requests > 200, "it was too quiet");
         assert!(heard.spent.load(Relaxed) > 0, "nobody was refused");
     }
 

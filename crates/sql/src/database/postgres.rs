@@ -1,7 +1,7 @@
 use std::str::FromStr;
 
 use sqlx::{
-    PgConnection, PgPool,
+    ConnectOptions, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -12,7 +12,8 @@ pub(super) async fn open(url: &str) -> Result<PgPool, SqlError> {
     // The error of a parser could quote what it parses.
     let options = PgConnectOptions::from_str(url)
         .map_err(|_| SqlError::Address("the address of Postgres cannot be read"))?
-        .application_name("tollgate");
+        .application_name("tollgate")
+        .disable_statement_logging();
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(DEADLINE)

@@ -6,6 +6,7 @@ use std::{
 };
 
 use sqlx::{
+    ConnectOptions,
     Sqlite as Db, SqliteConnection, SqlitePool, Transaction,
     pool::PoolConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -35,7 +36,8 @@ impl Sqlite {
             .synchronous(SqliteSynchronous::Full) // less loses commits when the power fails
             .pragma("fullfsync", "ON") // without it macOS leaves them in the disk's cache
             .foreign_keys(true)
-            .busy_timeout(DEADLINE);
+            .busy_timeout(DEADLINE)
+            .disable_statement_logging();
         // The writer is made first: it makes the WAL, which a reader cannot.
         let writer = pool(1).connect_with(options.clone()).await?;
         let readers = pool(READERS).connect_lazy_with(options.read_only(true));
