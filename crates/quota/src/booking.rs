@@ -13,6 +13,7 @@ use crate::{
     policy::{Left, Policy, micros},
     refusal,
     spent::Bill,
+    want::would_refuse,
 };
 
 /// What a request may cost, and the budgets that pay for it.
@@ -79,8 +80,15 @@ impl Booking {
         Err(refusal::budget_unavailable())
     }
 
-    /// Tells whoever sends the request what is paid for.
+    /// Tells whoever sends the request what is paid for; and the operator, what a budget that only looks on would refuse.
     pub(crate) fn allow(&self, parts: &mut Parts, trail: &Trail) {
+        let others = self.others.dues.iter();
+        for due in others.filter(|due| due.budget.mode() == Mode::Observe) {
+            let state = self.ledger.snapshot(&due.claim());
+            if state.is_some_and(|state| state.left < Cost::default()) {
+                would_refuse(due.policy.name(), Some(trail));
+            }
+        }
         if let Some(output) = self.output {
             let allowance = Allowance { output };
             parts.extensions.insert(allowance);
@@ -130,7 +138,10 @@ impl Booking {
         trail.note("budget", note);
         for (side, settlement) in [(&mut self.hard, hard), (&mut self.others, others)] {
             if let Some(hold) = side.hold.take() {
-                hold.settle(settlement);
+                let overrun = hold.settle(settlement);
+                if overrun.is_some() {
+                    metrics::counter!("tollgate_quota_overruns_total").increment(1);
+                }
             }
         }
     }
@@ -172,7 +183,7 @@ impl Booking {
                 None => this.hard.dues.get(due),
             };
             Err(match (short.why, dues) {
-                (Why::Spent, Some(due)) => refusal::budget(due, &short, config.spent),
+                (Why::Spent, Some(due)) => refusal::budget(due, &short, this.amount, config.spent),
                 _ => refusal::budget_unavailable(),
             })
         };

@@ -4,14 +4,13 @@ use http::{HeaderName, HeaderValue, request, response};
 use tollgate_core::{Limits, Observer, Outcome, Rejection, Trail, fact::Mode};
 
 use crate::{
-    Correction,
     accounts::Accounts,
     booking::Booking,
     estimate::used,
     refusal,
     shared::SharedRates,
     spent::{Bill, Spent},
-    want::{Kind, Taken, Want, Wants},
+    want::{Kind, Taken, Want, Wants, would_refuse},
 };
 
 /// What an admitted request holds until its answer has ended, and shows in the answer's head.
@@ -51,7 +50,9 @@ impl Permit {
             if let Kind::Slot(limit) = want.kind {
                 match self.accounts.slots.take(want.id, limit) {
                     Some(remaining) => want.took(Taken::InMemory, remaining.into(), None),
-                    None if want.mode == Mode::Observe => want.would_refuse(self.trail.as_ref()),
+                    None if want.mode == Mode::Observe => {
+                        would_refuse(want.policy.name(), self.trail.as_ref())
+                    }
                     None => return Err(refusal::concurrency(&want.policy)),
                 }
             }
@@ -79,7 +80,9 @@ impl Permit {
             });
             match taken.ok_or_else(refusal::overloaded)? {
                 Ok(left) => want.took(Taken::InMemory, left.remaining, left.reset),
-                Err(_) if want.mode == Mode::Observe => want.would_refuse(self.trail.as_ref()),
+                Err(_) if want.mode == Mode::Observe => {
+                    would_refuse(want.policy.name(), self.trail.as_ref())
+                }
                 Err(wait) => {
                     if longest.is_none_or(|(longest, _)| longest < wait) {
                         longest = Some((wait, want));
@@ -182,44 +185,6 @@ impl fmt::Debug for Permit {
         f.debug_struct("Permit")
             .field("limits", &self.wants.len())
             .finish_non_exhaustive()
-    }
-}
-
-impl Want {
-    pub(crate) fn took(&mut self, taken: Taken, remaining: u64, reset: Option<Duration>) {
-        self.taken = taken;
-        self.left = Some(crate::policy::Left { remaining, reset });
-        let most = self
-            .policy
-            .rate
-            .map_or(self.policy.quota(), |rate| rate.burst);
-        if self.mode == Mode::Soft && remaining < most / 5 {
-            metrics::counter!("tollgate_quota_warnings_total", "limit" => Arc::clone(self.policy.name()))
-                .increment(1);
-        }
-    }
-
-    /// Tells what would have been refused if this limit did more than look on.
-    pub(crate) fn would_refuse(&self, trail: Option<&Trail>) {
-        let name = self.policy.name();
-        metrics::counter!("tollgate_quota_would_refuse_total", "limit" => Arc::clone(name))
-            .increment(1);
-        if let Some(trail) = trail {
-            trail.note("would_refuse", &**name);
-        }
-    }
-
-    fn correction(&self, used: u64) -> Option<Correction> {
-        let more = i128::from(used) - i128::from(self.cost);
-        if more == 0 {
-            return None;
-        }
-        let most = i128::from(i64::MAX);
-        Some(Correction {
-            account: self.shared.as_ref()?.account.clone(),
-            rate: self.policy.rate?,
-            more: i64::try_from(more.clamp(-most, most)).unwrap_or(0),
-        })
     }
 }
 

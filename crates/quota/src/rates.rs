@@ -107,3 +107,16 @@ impl Rates {
 // A sweep of a million accounts takes some ten milliseconds of one request.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
 const SWEEP_WHEN_FULL: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_million_accounts_fit_into_a_hundred_megabytes() {
+        // A table has up to 16 places for seven entries when it has just grown, and a byte for each place.
+        let place = size_of::<(AccountId, Bucket)>() + 1;
+
+        assert!(1_000_000 * place * 16 / 7 < 100_000_000, "{place}");
+    }
+}

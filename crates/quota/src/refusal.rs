@@ -1,7 +1,10 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use tollgate_core::{Limits, Rejection, fact::Dollars};
+use tollgate_core::{
+    Limits, Rejection,
+    fact::{Cost, Dollars},
+};
 
 use crate::{
     Short,
@@ -65,7 +68,7 @@ pub(crate) fn rates_unavailable() -> Rejection {
 }
 
 /// A budget has not enough left.
-pub(crate) fn budget(due: &Due, short: &Short, status: StatusCode) -> Rejection {
+pub(crate) fn budget(due: &Due, short: &Short, amount: Cost, status: StatusCode) -> Rejection {
     let left = short.left.unwrap_or_default();
     let dollars = Dollars::from_nanos(u64::try_from(left.nanos()).unwrap_or(0));
     let mut message = format!(
@@ -85,8 +88,9 @@ pub(crate) fn budget(due: &Due, short: &Short, status: StatusCode) -> Rejection 
         .with_detail("violated-policies", vec![due.policy.name().to_string()])
         .with_limits(Limits::new().with(limit));
     match short.resets_in {
-        Some(wait) => rejection.with_retry_after(wait),
-        None => rejection,
+        // What is more than the whole budget will not pass then either.
+        Some(wait) if amount <= due.budget.limit() => rejection.with_retry_after(wait),
+        _ => rejection,
     }
 }
 

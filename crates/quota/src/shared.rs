@@ -15,7 +15,7 @@ use crate::{
     bank::{Answering, BankError},
     permit::Permit,
     refusal,
-    want::{Kind, Shared, Taken, Want},
+    want::{Kind, Shared, Taken, Want, would_refuse},
 };
 
 /// Rates in a store, and whether it answers.
@@ -71,7 +71,7 @@ impl SharedRates {
                     match wants.nth(index) {
                         // The others are asked for again, without it.
                         Some(want) if want.mode == Mode::Observe => {
-                            want.would_refuse(trail);
+                            would_refuse(want.policy.name(), trail);
                             want.shared = None;
                         }
                         Some(want) => return Err(refusal::rate(want, remaining, wait)),

@@ -2,7 +2,7 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use tollgate_core::{
     Rejection,
-    fact::{BudgetTerm, Call, Measure, Period, Principal, RateTerm, Scope, Terms},
+    fact::{BudgetTerm, Call, Measure, Mode, Period, Principal, RateTerm, Scope, Terms},
 };
 
 use crate::{
@@ -136,12 +136,12 @@ impl Gather<'_> {
             }
         }
         if only.contain(Measures::MONEY) && !hidden.budgets {
-            self.budgets(scope, account, &terms.budgets);
+            self.budgets(rule, scope, account, &terms.budgets);
         }
         Ok(())
     }
 
-    fn budgets(&mut self, scope: Scope, account: Option<&str>, terms: &[BudgetTerm]) {
+    fn budgets(&mut self, rule: &Rule, scope: Scope, account: Option<&str>, terms: &[BudgetTerm]) {
         let call = self.parts.extensions.get::<Call>();
         for (index, term) in terms.iter().enumerate() {
             let pays = match call {
@@ -151,7 +151,11 @@ impl Gather<'_> {
             if !pays {
                 continue;
             }
-            let budget = Arc::new(Budget::from(term));
+            let mut budget = Budget::from(term);
+            if rule.mode == Mode::Observe {
+                budget.mode = Mode::Observe;
+            }
+            let budget = Arc::new(budget);
             let name: Arc<str> = budget_name(&terms[..index], term).into();
             self.dues.push(Due {
                 policy: Policy::of_budget(name_of(scope, &name).into(), &budget),

@@ -1,10 +1,13 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use smallvec::SmallVec;
-use tollgate_core::fact::{Measure, Mode};
+use tollgate_core::{
+    Trail,
+    fact::{Measure, Mode},
+};
 
 use crate::{
-    Away, Rate, RateAccount,
+    Away, Correction, Rate, RateAccount,
     account::AccountId,
     policy::{Left, Policy},
 };
@@ -37,6 +40,42 @@ impl Want {
             }) => rate.share(*among),
             _ => rate,
         })
+    }
+
+    pub(crate) fn took(&mut self, taken: Taken, remaining: u64, reset: Option<Duration>) {
+        self.taken = taken;
+        self.left = Some(Left { remaining, reset });
+        let most = self
+            .policy
+            .rate
+            .map_or(self.policy.quota(), |rate| rate.burst);
+        if self.mode == Mode::Soft && remaining < most / 5 {
+            metrics::counter!("tollgate_quota_warnings_total", "limit" => Arc::clone(self.policy.name()))
+                .increment(1);
+        }
+    }
+
+    /// What is told to the store when it is known what was used.
+    pub(crate) fn correction(&self, used: u64) -> Option<Correction> {
+        let more = i128::from(used) - i128::from(self.cost);
+        if more == 0 {
+            return None;
+        }
+        let most = i128::from(i64::MAX);
+        Some(Correction {
+            account: self.shared.as_ref()?.account.clone(),
+            rate: self.policy.rate?,
+            more: i64::try_from(more.clamp(-most, most)).unwrap_or(0),
+        })
+    }
+}
+
+/// Tells what would have been refused if a limit did more than look on.
+pub(crate) fn would_refuse(name: &Arc<str>, trail: Option<&Trail>) {
+    metrics::counter!("tollgate_quota_would_refuse_total", "limit" => Arc::clone(name))
+        .increment(1);
+    if let Some(trail) = trail {
+        trail.note("would_refuse", &**name);
     }
 }
 

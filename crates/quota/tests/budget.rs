@@ -1,9 +1,15 @@
 //! Budgets: what is held, what the upstream is told, and how it is settled.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    task::{Context, Waker},
+    time::Duration,
+};
 
 use http::{Request, Response, StatusCode, request::Parts};
 use http_body_util::BodyExt;
+use tokio::time::sleep;
 use tollgate_core::{
     Limits, Rejection, Trail,
     fact::{
@@ -108,6 +114,7 @@ async fn a_hold_is_settled_once_by_what_is_known() {
             let mut request = request();
             let trail = Trail::in_extensions(request.extensions_mut());
             drop(service.oneshot(request).await.unwrap());
+            sleep(Duration::from_secs(2)).await; // until the bank has named the window
 
             let state = state(&ledger, mode);
             let nanos = |cost: Cost| cost.nanos();
@@ -276,6 +283,29 @@ async fn what_has_no_bound_passes_where_no_hard_budget_pays() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_budget_that_looks_on_tells_what_it_would_refuse() {
+    let ledger = Ledger::volatile();
+    let layer = layer(&ledger, budget(150).mode(Mode::Observe));
+    drop(ask(&layer).await);
+    sleep(Duration::from_secs(2)).await; // until the bank has named the window
+    let service = layer.layer(Inner::new(Answer::ok(Script::empty())));
+
+    let mut request = request();
+    let trail = Trail::in_extensions(request.extensions_mut());
+    assert_eq!(service.oneshot(request).await.unwrap().status(), 200);
+
+    assert_eq!(trail.notes()[0].0, "would_refuse");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_more_than_the_whole_budget_is_not_put_off() {
+    let refused = ask(&layer(&Ledger::volatile(), budget(50))).await;
+
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(!refused.headers().contains_key("retry-after"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_hold_is_kept_until_the_body_has_ended() {
     let ledger = Ledger::volatile();
     let layer = layer(&ledger, budget(1_000));
@@ -291,21 +321,52 @@ async fn a_hold_is_kept_until_the_body_has_ended() {
     assert_eq!((state.held.nanos(), state.spent.nanos()), (0, 110));
 }
 
+#[tokio::test(start_paused = true)]
+async fn whoever_leaves_while_the_bank_is_asked_holds_nothing() {
+    for polls in 0..20 {
+        let ledger = Ledger::volatile();
+        let layer = layer(&ledger, budget(1_000)).and_concurrency(1);
+        let service = layer.layer(Inner::new(Answer::ok(Script::new([Step::Wait]))));
+
+        let mut call = Box::pin(service.oneshot(request()));
+        for _ in 0..polls {
+            let mut cx = Context::from_waker(Waker::noop());
+            if call.as_mut().poll(&mut cx).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(call);
+        sleep(Duration::from_secs(2)).await;
+
+        assert_eq!(layer.in_flight(), 0, "{polls}");
+        let state = ledger.snapshot(&claim(&budget_of(Mode::Hard)));
+        assert_eq!(state.map_or(0, |state| state.held.nanos()), 0, "{polls}");
+        let passed = tokio::time::timeout(Duration::from_secs(1), ask(&layer)).await;
+        assert_eq!(passed.unwrap().status(), 200);
+    }
+}
+
 #[test]
 fn a_budget_keeps_the_contract_and_no_hold_stays_open() {
     let ledger = Ledger::volatile();
-    let layer = layer(&ledger, budget(1_000_000_000));
+    let layer = layer(&ledger, budget(1_000_000));
+    // The kit runs no tasks: what is needed of the bank is there already.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let budget = Budget::hard(Cost::from_nanos(1_000_000), Period::Day);
+    let lease = ledger.hold_soon(&[claim(&budget)], Cost::from_nanos(900_000));
+    drop(runtime.block_on(lease).unwrap());
 
+    let looked_at = ledger.clone();
     Contract::new(move |inner| layer.layer(inner))
         .request(request)
         .refused(|request| {
             request.extensions_mut().remove::<Principal>();
         })
-        .settled(move || {
-            let budget = budget_of(Mode::Hard);
-            let state = ledger.snapshot(&claim(&budget));
-            state.is_none_or(|state| state.held.nanos() == 0)
-        })
+        .settled(move || looked_at.snapshot(&claim(&budget)).unwrap().held.nanos() == 0)
         .check();
 }
 

@@ -1,10 +1,12 @@
 mod hear;
+mod rest;
 mod talk;
 
 use std::sync::Arc;
 
 use tollgate_core::fact::Mode;
 
+pub(crate) use self::rest::Rest;
 pub use self::talk::{Ask, Send, Ticket};
 use self::talk::{Exchange, Front};
 use super::{
@@ -43,6 +45,8 @@ pub struct Account {
     dry: Option<Dry>,
     scarce: bool,
     warned: bool,
+    /// Whether what is free goes back at once.
+    is_hurried: bool,
     /// When something was held or settled last.
     touched: u64,
     /// When a tally was reported last.
@@ -50,8 +54,9 @@ pub struct Account {
     sizing: Sizing,
     /// What was spent beyond what was granted, by window.
     debts: Vec<(u64, i64)>,
-    /// How often a debt was refused.
+    /// How often in a row a charge was refused, and how often a lease.
     strikes: u8,
+    refusals: u8,
     exchange: Option<Box<Exchange>>,
     front: Option<Box<Front>>,
 }
@@ -127,11 +132,13 @@ impl Account {
             dry: None,
             scarce: false,
             warned: false,
+            is_hurried: false,
             touched: 0,
             reported: 0,
             sizing: Sizing::default(),
             debts: Vec::new(),
             strikes: 0,
+            refusals: 0,
             exchange: None,
             front: with_reserve.then(Box::default),
         }
@@ -149,7 +156,14 @@ impl Account {
         mut part: impl FnMut(Part),
     ) -> Result<(), Why> {
         self.take_on(budget);
+        self.is_hurried = false;
         let amount = amount.max(0);
+        let limit = self.budget.limit.nanos();
+        match self.budget.mode {
+            Mode::Hard if amount > limit => return Err(Why::Spent),
+            Mode::Soft if limit <= 0 => return Err(Why::Spent),
+            _ => {}
+        }
         let open = self.window(now);
         if self.budget.mode != Mode::Hard {
             return self.count(amount, open, now).map(part);

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use tollgate_core::fact::Mode;
+use tollgate_core::fact::{Cost, Mode};
 
 use super::{Account, Demand, UNNAMED};
 use crate::{
@@ -134,7 +134,7 @@ impl Account {
         if let Some(exchange) = &self.exchange {
             return exchange.again_at;
         }
-        if self.is_asking(now) {
+        if self.has_demand(now) || !self.debts.is_empty() {
             return Some(now);
         }
         let reports = self.pools.iter().any(|pool| pool.unreported() > 0);
@@ -149,15 +149,17 @@ impl Account {
 
     /// Makes what is free and what is not reported ready to be sent at once, for a ledger that is closed.
     pub fn hurry(&mut self) {
-        self.touched = 0;
-        self.reported = 0;
+        self.is_hurried = true;
         self.demand = None;
         self.ahead = false;
     }
 
-    /// Whether there is a reason to ask the bank at once.
+    /// Whether there is a reason to talk with the bank now.
     pub(crate) fn is_asking(&self, now: u64) -> bool {
-        self.exchange.is_none() && (self.has_demand(now) || !self.debts.is_empty())
+        match &self.exchange {
+            Some(exchange) => exchange.again_at.is_some(),
+            None => self.has_demand(now) || !self.debts.is_empty(),
+        }
     }
 
     fn has_demand(&self, now: u64) -> bool {
@@ -270,7 +272,7 @@ impl Account {
 
     fn order(&self, least: i64, wish: i64) -> Content {
         Content::Order(Order::Grant {
-            limit: self.budget.limit,
+            limit: self.budget.limit.max(Cost::default()),
             every: self.budget.every,
             zone: Arc::clone(&self.budget.zone),
             least,
@@ -295,7 +297,8 @@ impl Account {
 
     /// A tally that has something to report, at most once a second.
     fn report(&self, now: u64) -> Option<(u32, u64, i64)> {
-        if now < self.reported.saturating_add(REPORT) && self.reported > 0 {
+        let is_early = self.reported > 0 && now < self.reported.saturating_add(REPORT);
+        if is_early && !self.is_hurried {
             return None;
         }
         let pool = self
@@ -334,9 +337,11 @@ impl Account {
     /// A pool that has something to give back, and when.
     pub(super) fn returnable(&self, now: u64) -> Option<(u32, u64)> {
         let window = self.window(now).filter(|_| self.introduced)?;
-        let idle = self
-            .touched
-            .saturating_add(if self.scarce { SCARCE } else { IDLE });
+        let idle = match (self.is_hurried, self.scarce) {
+            (true, _) => now,
+            (_, true) => self.touched.saturating_add(SCARCE),
+            _ => self.touched.saturating_add(IDLE),
+        };
         let at = |pool: &Pool| match (pool.giver, self.front.as_deref()) {
             // It may have gone and come back under another name: in doubt it stays spent.
             (Giver::Reserve(holder), Some(front)) if front.holder != Some(holder) => None,
@@ -364,7 +369,7 @@ const SHARE: i64 = 100;
 const REPORT: u64 = 1_000;
 
 /// Who has not held anything for so long gives back, in milliseconds.
-const IDLE: u64 = 4_000;
+pub(super) const IDLE: u64 = 4_000;
 
 /// The same while little is left for everybody.
 const SCARCE: u64 = 200;
