@@ -1,23 +1,24 @@
 pub(crate) mod account;
 mod claim;
+mod close;
 mod hold;
 mod holding;
 mod options;
 pub(crate) mod pool;
+mod short;
 mod sizing;
+mod state;
 mod table;
 mod teller;
 
 use std::{
     fmt,
-    pin::pin,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
-use futures_util::{StreamExt, stream};
 use smallvec::SmallVec;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tollgate_core::fact::Cost;
 
 use self::{
@@ -33,6 +34,8 @@ pub use self::{
     hold::{Hold, Overrun, Settlement},
     holding::Holding,
     options::Warning,
+    short::Short,
+    state::State,
 };
 use crate::{Bank, Budget, bank::MemoryAuthority};
 
@@ -68,36 +71,6 @@ struct Desk {
     epoch: Instant,
     /// Whether a task looks after idle accounts.
     is_swept: AtomicBool,
-}
-
-/// Nothing is held, for this budget has too little.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Short {
-    /// Which of the claims.
-    pub index: usize,
-    /// Why.
-    pub why: Why,
-    /// What is left, as far as is known.
-    pub left: Option<Cost>,
-    /// When the window ends, if it ends and is known.
-    pub resets_in: Option<Duration>,
-}
-
-/// A budget as a ledger knows it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct State {
-    /// The most that may be spent in a window.
-    pub limit: Cost,
-    /// What the bank has granted here and has not got back; of a budget that is not hard, what was reported to it.
-    pub granted: Cost,
-    /// In open holds.
-    pub held: Cost,
-    /// Settled here, in this window.
-    pub spent: Cost,
-    /// What is left, as far as is known here.
-    pub left: Cost,
-    /// When the window ends; absent if it does not, or is not known.
-    pub ends_in: Option<Duration>,
 }
 
 impl Ledger {
@@ -162,7 +135,7 @@ impl Ledger {
             let entry = self.entry(claim);
             let held = match &entry {
                 Some(entry) => self.hold_in(entry, claim.budget, index, amount, &mut shares),
-                None => Err(full(index)),
+                None => Err(Short::full(index)),
             };
             if let Err(short) = held {
                 self.settle(shares, 0);
@@ -184,7 +157,7 @@ impl Ledger {
         for (index, claim) in claims.iter().enumerate() {
             match self.entry(claim) {
                 Some(entry) => accounts.push((entry, claim.budget.clone())),
-                None => return Holding::now(Err(full(index))),
+                None => return Holding::now(Err(Short::full(index))),
             }
         }
         let ledger = self.clone();
@@ -218,50 +191,7 @@ impl Ledger {
         let figures = self
             .wake(&mut entry.lock(), &entry, claim.budget)
             .figures(now);
-        Some(State {
-            limit: Cost::from_nanos(figures.limit),
-            granted: Cost::from_nanos(figures.granted),
-            held: Cost::from_nanos(figures.held),
-            spent: Cost::from_nanos(figures.spent),
-            left: Cost::from_nanos(figures.left),
-            ends_in: figures
-                .closes
-                .map(|closes| Duration::from_millis(closes.saturating_sub(now))),
-        })
-    }
-
-    /// Reports and gives back what is not held, in bounded time. What a bank cannot be told stays spent.
-    pub async fn close(&self) {
-        let closing = async {
-            for shard in 0..self.desk.table.shards() {
-                let entries = self.desk.table.select(shard, |_| true);
-                stream::iter(entries)
-                    .for_each_concurrent(TALKS, |entry| self.close_one(entry))
-                    .await;
-            }
-        };
-        if timeout(CLOSING, closing).await.is_err() {
-            tracing::warn!("not all that was free was given back before the ledger was closed");
-        }
-    }
-
-    async fn close_one(&self, entry: Arc<Entry>) {
-        loop {
-            let mut changed = pin!(entry.changed.notified());
-            changed.as_mut().enable();
-            let others = {
-                let mut state = entry.lock();
-                let Some(account) = state.awake() else {
-                    return;
-                };
-                account.hurry();
-                std::mem::replace(&mut state.is_talking, true)
-            };
-            if !others {
-                return self.teller(&entry).talk().await;
-            }
-            changed.await;
-        }
+        Some(State::new(figures, now))
     }
 
     /// Settles all parts to what was spent in each account. Answers the largest debt.
@@ -330,9 +260,7 @@ impl Ledger {
         });
         let held = held.map_err(|why| {
             let figures = account.figures(now);
-            let resets_in = figures
-                .closes
-                .map(|closes| Duration::from_millis(closes.saturating_sub(now)));
+            let resets_in = figures.ends_in(now);
             let left = account
                 .is_known(now)
                 .then(|| Cost::from_nanos(figures.left));
@@ -396,19 +324,3 @@ impl Desk {
         self.epoch + Duration::from_millis(millis)
     }
 }
-
-/// There is no place for the account.
-const fn full(index: usize) -> Short {
-    Short {
-        index,
-        why: Why::Unavailable,
-        left: None,
-        resets_in: None,
-    }
-}
-
-/// So many accounts are given back at once when a ledger is closed.
-const TALKS: usize = 64;
-
-/// So long a ledger may take to close.
-const CLOSING: Duration = Duration::from_secs(5);
