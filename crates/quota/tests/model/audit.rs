@@ -24,8 +24,6 @@ pub(crate) struct Tally {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Figures {
     pub(crate) runs: u64,
-    /// Whether nothing went wrong.
-    pub(crate) is_calm: bool,
     pub(crate) calls: u64,
     pub(crate) refused: u64,
     /// Refused although the authority had enough.
@@ -84,7 +82,6 @@ impl Violation {
 
 impl std::ops::AddAssign for Figures {
     fn add_assign(&mut self, other: Self) {
-        self.is_calm = other.is_calm;
         self.runs += other.runs;
         self.calls += other.calls;
         self.refused += other.refused;

@@ -21,7 +21,7 @@ pub(crate) enum Defect {
     HoldsAtTheOldPrice,
     /// The ledger names the window by its replica's clock.
     NamesItsOwnWindow,
-    /// A repeated lease has its first nonce, and that alone names the reserve's memory.
+    /// A lease that is asked for again has the same nonce, and that alone names the reserve's memory.
     KeepsTheNonce,
     /// The reserve does not compare what it remembers with what the asker has seen.
     SkipsTheSequence,

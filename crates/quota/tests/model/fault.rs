@@ -79,13 +79,16 @@ impl Fault {
                 _ => Self::Rewind,
             };
         }
+        if plan.flushes && chance.happens(700) {
+            return Self::Flush;
+        }
         let jump = chance.between(-10 * DAY, 10 * DAY);
         match chance.index(if plan.reserve { 15 } else { 8 }) {
             0 | 1 => Self::Kill(replica, long),
             2 => Self::Stop(replica, long),
             3 => Self::CutOff(replica, long),
             4 => Self::Jump(replica, jump),
-            5 => Self::AuthorityJumps(-jump.abs()),
+            5 => Self::AuthorityJumps(jump),
             6 => Self::AuthorityAway(true),
             7 => Self::Kill(replica, 1),
             8 => Self::ReserveJumps(jump),

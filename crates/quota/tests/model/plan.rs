@@ -22,9 +22,15 @@ pub(crate) struct Plan {
     pub(crate) lost: i64,
     pub(crate) doubled: i64,
     pub(crate) delay: i64,
+    pub(crate) faults: usize,
     /// Whether nothing goes wrong at all.
     pub(crate) is_calm: bool,
-    pub(crate) faults: usize,
+    /// Whether the reserve loses its memory again and again.
+    pub(crate) flushes: bool,
+    /// Whether each call produces as much as it may.
+    pub(crate) full: bool,
+    /// Whether ledgers forget accounts that nothing is open in.
+    pub(crate) evicts: bool,
     /// Whether usage may be reported that cannot be.
     pub(crate) absurd: bool,
     /// Whether the reserve's memory may be put back within a running process. Its `seq` then protects an asker who has seen
@@ -35,6 +41,7 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn of(seed: u64, chance: &mut Chance) -> Self {
         let rewinds = seed % 8 == 7;
+        let flushes = seed % 8 == 5;
         let calm = seed % 8 == 0;
         let largest = [1, 10, 100][chance.index(3)];
         let price = chance.between(1, 20);
@@ -42,7 +49,7 @@ impl Plan {
         let rise = chance.happens(400);
         Self {
             replicas: if rewinds { 1 } else { 1 + chance.index(4) },
-            reserve: rewinds || chance.happens(700),
+            reserve: rewinds || flushes || chance.happens(700),
             limit: largest * price * [3, 30, 300, 1_000][chance.index(4)],
             begins_at: HOUR - if chance.happens(600) { chance.between(0, lasts) } else { 600_000 },
             lasts,
@@ -54,8 +61,11 @@ impl Plan {
             lost: if calm { 0 } else { [0, 20, 200][chance.index(3)] },
             doubled: if calm { 0 } else { [0, 20, 200][chance.index(3)] },
             delay: if calm { 5 } else { [2, 20, 400, 3_000][chance.index(4)] },
-            is_calm: calm,
             faults: if calm { 0 } else { chance.index(15) },
+            is_calm: calm,
+            flushes,
+            full: chance.happens(300),
+            evicts: chance.happens(300),
             absurd: !calm && chance.happens(200),
             rewinds,
         }

@@ -27,6 +27,7 @@ impl Call {
     pub(crate) fn begin(plan: &Plan, now: i64, chance: &mut Chance) -> Self {
         let maximum = chance.between(1, plan.largest + 1);
         let mut produced = match chance.between(0, 3) {
+            _ if plan.full => maximum,
             0 => maximum,
             _ => chance.between(0, maximum + 1),
         };

@@ -27,6 +27,7 @@ pub(crate) struct Replica {
     /// The server it is connected to, if that is not the primary.
     pub(crate) server: Option<usize>,
     pub(crate) limit: i64,
+    budget: Budget,
     pub(crate) waiting: BTreeMap<u64, Call>,
     account: Option<Account>,
     reserve: bool,
@@ -59,6 +60,7 @@ impl Replica {
             cut_until: 0,
             server: None,
             limit: plan.limit,
+            budget: budget(plan.limit),
             waiting: BTreeMap::new(),
             account: None,
             reserve: plan.reserve,
@@ -76,7 +78,7 @@ impl Replica {
     pub(crate) fn start(&mut self) {
         self.kill();
         let asker = Asker(self.chance.wide());
-        self.account = Some(Account::new("team".into(), self.budget(), asker, self.reserve));
+        self.account = Some(Account::new("team".into(), self.budget.clone(), asker, self.reserve));
     }
 
     pub(crate) fn kill(&mut self) {
@@ -86,12 +88,21 @@ impl Replica {
         self.pending.clear();
     }
 
+    /// Forgets the account, if that forgives nothing. It returns as a new one.
+    pub(crate) fn evict(&mut self) {
+        if self.waiting.is_empty() && self.account.as_ref().is_some_and(Account::is_idle) {
+            let asker = Asker(self.chance.wide());
+            self.account = Some(Account::new("team".into(), self.budget.clone(), asker, self.reserve));
+        }
+    }
+
     pub(crate) fn is_alive(&self) -> bool {
         self.account.is_some()
     }
 
     pub(crate) fn lower(&mut self, limit: i64) {
         self.limit = self.limit.min(limit);
+        self.budget = budget(self.limit);
     }
 
     pub(crate) fn jump(&mut self, by: i64) {
@@ -105,11 +116,10 @@ impl Replica {
 
     /// Holds this much, if it is there: the parts, and the window that pays for them.
     pub(crate) fn hold(&mut self, amount: i64, at: u64) -> Option<(Vec<Part>, u64)> {
-        let budget = self.budget();
         let account = self.account.as_mut()?;
         let before: Vec<_> = account.pools().iter().map(|pool| (pool.id, pool.open)).collect();
         let mut parts = Vec::new();
-        account.hold(&budget, amount, at, |part| parts.push(part)).ok()?;
+        account.hold(&self.budget, amount, at, |part| parts.push(part)).ok()?;
         let paying = account.pools().iter().find(|pool| pool.open > 0 && !before.contains(&(pool.id, pool.open)))?;
         Some((parts, paying.window))
     }
@@ -181,7 +191,10 @@ impl Replica {
         }
         match back {
             Back::Authority(answer) => account.answered(ticket, answer, at),
-            Back::Reserve(reply) => account.replied(ticket, reply),
+            Back::Reserve(reply) => {
+                self.wires[1].answered();
+                account.replied(ticket, reply, at);
+            }
         }
     }
 
@@ -207,10 +220,10 @@ impl Replica {
             None => Ok(()),
         }
     }
+}
 
-    fn budget(&self) -> Budget {
-        Budget::hard(Cost::from_nanos(self.limit), Period::Hour)
-    }
+fn budget(limit: i64) -> Budget {
+    Budget::hard(Cost::from_nanos(limit), Period::Hour)
 }
 
 const HOUR: i64 = 3_600_000;

@@ -35,11 +35,17 @@ pub(crate) struct Wire {
     last: u64,
     /// So many numbers were used up beside the ledger's own.
     ahead: u64,
-    nonce: u128,
+    /// That of the last lease, until it is answered.
+    nonce: Option<u128>,
 }
 
 impl Wire {
-    /// The number on the wire, and whether the message is a repetition.
+    /// There is an answer.
+    pub(crate) fn answered(&mut self) {
+        self.nonce = None;
+    }
+
+    /// Whether the message is a repetition.
     fn number(&mut self, asker: Asker, number: u64) -> bool {
         if self.asker != Some(asker) {
             *self = Self { asker: Some(asker), ..Self::default() };
@@ -88,10 +94,8 @@ impl Wire {
         message.number += self.ahead;
         if let Demand::Lease { nonce, .. } = &mut message.ask {
             // Drawn here, since what the ledger draws does not follow from the seed.
-            if !repeated || defect != Some(Defect::KeepsTheNonce) {
-                self.nonce = chance.wide();
-            }
-            *nonce = self.nonce;
+            let kept = self.nonce.filter(|_| defect == Some(Defect::KeepsTheNonce));
+            *nonce = *self.nonce.insert(kept.unwrap_or_else(|| chance.wide()));
         }
         repeated
     }

@@ -115,7 +115,7 @@ impl World {
     }
 
     /// Lets things happen until all calls have ended and all has been quiet for a while.
-    pub(crate) fn run(&mut self) -> Result<Figures, Violation> {
+    pub(crate) fn run(&mut self) -> Result<(Plan, Figures), Violation> {
         self.until(self.plan.lasts)?;
         self.mend();
         self.until(self.plan.lasts + QUIET)?;
@@ -124,7 +124,7 @@ impl World {
             self.try_again()?;
         }
         self.audit.bills(self.plan.limit)?;
-        Ok(self.audit.figures)
+        Ok((self.plan.clone(), self.audit.figures))
     }
 
     fn until(&mut self, end: i64) -> Result<(), Violation> {
@@ -155,6 +155,9 @@ impl World {
             Event::Arrives(replica) => self.arrive(replica),
             Event::Ticks(replica) => {
                 self.pump(replica);
+                if self.plan.evicts && self.chance.happens(100) {
+                    self.replicas[replica].evict();
+                }
                 self.after(TICK, Event::Ticks(replica));
                 if self.defect == Some(Defect::CreditsAtADeadline) {
                     self.authority.credit_the_silent(self.now);
@@ -414,15 +417,12 @@ impl World {
                 }
                 self.pump(replica);
                 if self.now >= end {
-                    let Some((_, left)) = self.authority.left() else {
-                        return Err(Violation::new(format!("{replica} never asks the authority")));
-                    };
-                    let parked = self.parked();
-                    if left.min(self.replicas[replica].limit - self.plan.limit + left) >= amount {
-                        return Err(Violation::new(format!(
-                            "{replica} gets no {amount} of {left}, {parked} in the reserve: {:?}",
-                            self.replicas[replica]
-                        )));
+                    let window = self.authority.left().map(|(window, _)| window);
+                    let granted = window.and_then(|window| self.authority.granted(window)).unwrap_or(0);
+                    let left = self.replicas[replica].limit.saturating_sub(granted);
+                    if left >= amount {
+                        let stuck = &self.replicas[replica];
+                        return Err(Violation::new(format!("no {amount} of {left} for {stuck:?}")));
                     }
                     break;
                 }
@@ -459,7 +459,6 @@ impl World {
 
     fn sum_up(&mut self) {
         self.audit.figures.runs = 1;
-        self.audit.figures.is_calm = self.plan.is_calm;
         let Some((window, _)) = self.authority.left() else {
             return;
         };
@@ -511,7 +510,7 @@ impl Event {
 const TICK: i64 = 100;
 
 /// So long a call waits for money, in milliseconds.
-const PATIENCE: i64 = 50;
+pub(crate) const PATIENCE: i64 = 50;
 
 /// So long an answer is waited for.
 const TIME_OUT: i64 = 1_000;
