@@ -30,6 +30,7 @@ pub use self::{
     gate::{Permit, QuotaGate},
     identify::{ByPrincipal, Caller, Identify},
     layer::QuotaLayer,
+    ledger::{Claim, Hold, Holding, Ledger, Overrun, Settlement, Short, State, Warning, Why},
     quota::Quota,
     rate_store::{Correction, Rate, RateAccount, RateStore, Remaining, Take, Taken},
 };
