@@ -61,14 +61,21 @@ impl Audit {
 
     /// What was spent of a window, or may yet be by those who hold it.
     pub(crate) fn committed(&self, window: u64) -> i128 {
-        self.windows.get(&window).map_or(0, |tally| tally.held + tally.settled - tally.excess)
+        self.windows
+            .get(&window)
+            .map_or(0, |tally| tally.held + tally.settled - tally.excess)
     }
 
     pub(crate) fn bills(&self, limit: i64) -> Result<(), Violation> {
-        match self.windows.iter().find(|(_, tally)| tally.bill > i128::from(limit)) {
-            Some((window, tally)) => {
-                Err(Violation::new(format!("window {window} of {limit} is billed {}", tally.bill)))
-            }
+        match self
+            .windows
+            .iter()
+            .find(|(_, tally)| tally.bill > i128::from(limit))
+        {
+            Some((window, tally)) => Err(Violation::new(format!(
+                "window {window} of {limit} is billed {}",
+                tally.bill
+            ))),
             None => Ok(()),
         }
     }

@@ -29,7 +29,10 @@ impl Authority {
         if defect == Some(Defect::TurnsANoIntoAYes) {
             self.forget_a_refusal(message);
         }
-        let answer = self.book.decide(message, now + self.skew).expect("the zone is known");
+        let answer = self
+            .book
+            .decide(message, now + self.skew)
+            .expect("the zone is known");
         self.witness(message, &answer)?;
         // An answer is final. To refuse a repetition as old is safe.
         if answer != Answer::Old
@@ -39,7 +42,10 @@ impl Authority {
             return Err(Violation::new(format!("{before:?} has become {answer:?}")));
         }
         if let Answer::Granted { window, amount, .. } = answer {
-            let heard = self.heard.entry(message.asker).or_insert((now, window.number, 0));
+            let heard = self
+                .heard
+                .entry(message.asker)
+                .or_insert((now, window.number, 0));
             let before = if heard.1 == window.number { heard.2 } else { 0 };
             *heard = (now, window.number, before + amount);
         }
@@ -48,26 +54,41 @@ impl Authority {
 
     /// What is granted of a window.
     pub(crate) fn granted(&self, window: u64) -> Option<i64> {
-        self.book.windows.iter().find(|row| row.number == window).map(|row| row.granted)
+        self.book
+            .windows
+            .iter()
+            .find(|row| row.number == window)
+            .map(|row| row.granted)
     }
 
     /// The running window, and what is left of it.
     pub(crate) fn left(&self) -> Option<(u64, i64)> {
-        self.book.windows.last().map(|row| (row.number, row.limit.saturating_sub(row.granted)))
+        self.book
+            .windows
+            .last()
+            .map(|row| (row.number, row.limit.saturating_sub(row.granted)))
     }
 
     /// What must never be done: takes back what was granted to those not heard of for some seconds.
     pub(crate) fn credit_the_silent(&mut self, now: i64) {
         let silent = self.heard.extract_if(|_, (at, ..)| *at + 4_000 < now);
         for (_, (_, window, amount)) in silent {
-            if let Some(row) = self.book.windows.iter_mut().find(|row| row.number == window) {
+            if let Some(row) = self
+                .book
+                .windows
+                .iter_mut()
+                .find(|row| row.number == window)
+            {
                 row.granted = (row.granted - amount).max(0);
             }
         }
     }
 
     fn witness(&mut self, message: &Message<Order>, answer: &Answer) -> Result<(), Violation> {
-        let Order::Grant { limit, least, wish, .. } = message.ask else {
+        let Order::Grant {
+            limit, least, wish, ..
+        } = message.ask
+        else {
             return Ok(());
         };
         let repeated = self.answers.contains_key(&(message.asker, message.number));
@@ -79,7 +100,9 @@ impl Authority {
             && !repeated
             && (amount < least || amount > wish || amount > 0 && row.granted > limit.nanos())
         {
-            return Err(Violation::new(format!("granted {amount} of {least} to {wish}: {row:?}")));
+            return Err(Violation::new(format!(
+                "granted {amount} of {least} to {wish}: {row:?}"
+            )));
         }
         let named = (window.starts_at, window.ends_at);
         let before = *self.windows.entry(window.number).or_insert(named);
@@ -90,7 +113,9 @@ impl Authority {
             || earlier.is_some_and(|(_, (_, ends_at))| *ends_at > window.starts_at)
             || !(window.starts_at..window.ends_at).contains(&window.now)
         {
-            return Err(Violation::new(format!("{window:?} was named after {before:?}, {later:?}")));
+            return Err(Violation::new(format!(
+                "{window:?} was named after {before:?}, {later:?}"
+            )));
         }
         Ok(())
     }

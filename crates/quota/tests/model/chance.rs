@@ -17,7 +17,9 @@ impl Chance {
 
     /// At least the first, and less than the second.
     pub(crate) fn between(&mut self, least: i64, end: i64) -> i64 {
-        let span = u64::try_from(end - least).expect("a range goes upwards").max(1);
+        let span = u64::try_from(end - least)
+            .expect("a range goes upwards")
+            .max(1);
         least + i64::try_from(self.next() % span).expect("it is less than the span")
     }
 

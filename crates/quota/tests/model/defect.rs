@@ -1,3 +1,5 @@
+use crate::plan::Plan;
+
 /// What can be built wrong. Each is put at a seam of the simulation, around code that knows nothing of it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Defect {
@@ -42,4 +44,13 @@ impl Defect {
         Self::KeepsTheNonce,
         Self::SkipsTheSequence,
     ];
+
+    /// Whether it may show in a run of this seed.
+    pub(crate) const fn may_show(self, seed: u64) -> bool {
+        match self {
+            Self::KeepsTheNonce => Plan::flushes(seed),
+            Self::SkipsTheSequence => Plan::rewinds(seed),
+            _ => true,
+        }
+    }
 }

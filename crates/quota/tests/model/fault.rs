@@ -52,8 +52,12 @@ impl Fault {
             let long = chance.between(10, plan.lasts / 2);
             faults.push((at, Self::one(plan, replica, long, chance)));
             match faults.last() {
-                Some((_, Self::AuthorityAway(_))) => faults.push((at + long, Self::AuthorityAway(false))),
-                Some((_, Self::ReserveAway(_))) => faults.push((at + long, Self::ReserveAway(false))),
+                Some((_, Self::AuthorityAway(_))) => {
+                    faults.push((at + long, Self::AuthorityAway(false)))
+                }
+                Some((_, Self::ReserveAway(_))) => {
+                    faults.push((at + long, Self::ReserveAway(false)))
+                }
                 _ => {}
             }
         }
@@ -93,9 +97,9 @@ impl Fault {
             7 => Self::Kill(replica, 1),
             8 => Self::ReserveJumps(jump),
             9 => Self::ReserveAway(true),
-            10 => Self::ReserveRestarts(
-                [Memory::Whole, Memory::Older, Memory::Lost][chance.index(3)],
-            ),
+            10 => {
+                Self::ReserveRestarts([Memory::Whole, Memory::Older, Memory::Lost][chance.index(3)])
+            }
             11 => Self::Flush,
             12 => Self::FailOver,
             13 => Self::Split(replica),

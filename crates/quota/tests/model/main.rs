@@ -39,25 +39,33 @@ fn no_bill_is_above_its_limit_whatever_goes_wrong() {
         }
     }
 
-    println!("all goes well: {well}\nfaults: {ill}\nfaults, and messages that take longer than a call waits: {slow}");
+    println!(
+        "all goes well: {well}\nfaults: {ill}\nfaults, and messages that take longer than a call waits: {slow}"
+    );
 }
 
 #[test]
 fn each_defect_is_caught() {
     for defect in Defect::ALL {
-        let caught = (0..SEEDS).find(|seed| World::new(*seed, Some(defect), Checks::All).run().is_err());
+        let caught = runs_until_caught(defect, Checks::All, 300);
 
         println!("{defect:?}: {caught:?}");
+        assert!(caught.is_some(), "{defect:?} is not caught");
     }
 }
 
-/// A refusal that becomes a grant breaks a promise and strands money, but nobody can spend it: the rest overspend.
+/// A refusal that becomes a grant breaks a promise and strands money, but nobody can spend it: the others overspend.
 #[test]
-fn a_defect_is_seen_in_the_bill() {
-    for defect in Defect::ALL.into_iter().filter(|defect| *defect != Defect::TurnsANoIntoAYes) {
-        let caught = (0..SEEDS).find(|seed| World::new(*seed, Some(defect), Checks::Bill).run().is_err());
+#[ignore = "takes a minute in a release build"]
+fn each_defect_but_one_is_seen_in_the_bill() {
+    for defect in Defect::ALL
+        .into_iter()
+        .filter(|defect| *defect != Defect::TurnsANoIntoAYes)
+    {
+        let caught = runs_until_caught(defect, Checks::Bill, 30_000);
 
         println!("{defect:?}: {caught:?}");
+        assert!(caught.is_some(), "{defect:?} is not seen");
     }
 }
 
@@ -72,13 +80,23 @@ fn a_run_follows_from_its_seed() {
     assert!((0..4).all(|seed| story(seed) == story(seed)));
 }
 
+/// How many runs it takes, of those in which the defect may show.
+fn runs_until_caught(defect: Defect, checks: Checks, most: usize) -> Option<usize> {
+    let mut seeds = (0..).filter(|seed| defect.may_show(*seed)).take(most);
+    seeds.position(|seed| World::new(seed, Some(defect), checks).run().is_err())
+}
+
 /// Plays a run again, and tells its end.
 fn story(seed: u64, defect: Option<Defect>, violation: &str) -> String {
     let mut world = World::new(seed, defect, Checks::All).traced();
     let _ = world.run();
     let trace = world.trace();
     let tail = &trace[trace.len().saturating_sub(TOLD)..];
-    format!("seed {seed}: {violation}\n{}\n{}", trace[0], tail.join("\n"))
+    format!(
+        "seed {seed}: {violation}\n{}\n{}",
+        trace[0],
+        tail.join("\n")
+    )
 }
 
 fn number(name: &str) -> Option<u64> {
@@ -87,9 +105,6 @@ fn number(name: &str) -> Option<u64> {
 
 /// So many runs where nobody asks for more.
 const RUNS: u64 = 300;
-
-/// So many runs are enough to meet each defect.
-const SEEDS: u64 = 3_000;
 
 /// So many steps are told of a run that fails.
 const TOLD: usize = 300;

@@ -40,28 +40,56 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) fn of(seed: u64, chance: &mut Chance) -> Self {
-        let rewinds = seed % 8 == 7;
-        let flushes = seed % 8 == 5;
-        let calm = seed % 8 == 0;
+        let rewinds = Self::rewinds(seed);
+        let flushes = Self::flushes(seed);
+        let calm = seed.is_multiple_of(8);
         let largest = [1, 10, 100][chance.index(3)];
         let price = chance.between(1, 20);
         let lasts = chance.between(5_000, 25_000);
         let rise = chance.happens(400);
+        // Where memory is lost, what is late, lost and repeated is what harms.
+        let least = if flushes { 200 } else { 0 };
         Self {
             replicas: if rewinds { 1 } else { 1 + chance.index(4) },
             reserve: rewinds || flushes || chance.happens(700),
             limit: largest * price * [3, 30, 300, 1_000][chance.index(4)],
-            begins_at: HOUR - if chance.happens(600) { chance.between(0, lasts) } else { 600_000 },
+            begins_at: HOUR
+                - if chance.happens(600) {
+                    chance.between(0, lasts)
+                } else {
+                    600_000
+                },
             lasts,
             pause: [20, 100, 500][chance.index(3)],
             largest,
             longest: [10, 500, 5_000][chance.index(3)],
             price,
-            rise: rise.then(|| (chance.between(0, lasts), price + chance.between(1, 3 * price))),
-            lost: if calm { 0 } else { [0, 20, 200][chance.index(3)] },
-            doubled: if calm { 0 } else { [0, 20, 200][chance.index(3)] },
-            delay: if calm { 5 } else { [2, 20, 400, 3_000][chance.index(4)] },
-            faults: if calm { 0 } else { chance.index(15) },
+            rise: rise.then(|| {
+                (
+                    chance.between(0, lasts),
+                    price + chance.between(1, 3 * price),
+                )
+            }),
+            lost: if calm {
+                0
+            } else {
+                [0, 20, 200][chance.index(3)].max(least)
+            },
+            doubled: if calm {
+                0
+            } else {
+                [0, 20, 200][chance.index(3)].max(least)
+            },
+            delay: if calm {
+                5
+            } else {
+                [2, 20, 400, 3_000][chance.index(4)].max(2 * least)
+            },
+            faults: if calm {
+                0
+            } else {
+                chance.index(15).max(usize::from(flushes) * 10)
+            },
             is_calm: calm,
             flushes,
             full: chance.happens(300),
@@ -69,6 +97,16 @@ impl Plan {
             absurd: !calm && chance.happens(200),
             rewinds,
         }
+    }
+
+    /// Whether the reserve's memory may be put back in a run of this seed.
+    pub(crate) const fn rewinds(seed: u64) -> bool {
+        seed % 8 == 7
+    }
+
+    /// Whether it is lost again and again.
+    pub(crate) const fn flushes(seed: u64) -> bool {
+        seed % 8 == 5
     }
 
     pub(crate) fn price_at(&self, now: i64) -> i64 {
@@ -82,7 +120,9 @@ impl Plan {
     pub(crate) fn worst(&self, maximum: i64, now: i64, defect: Option<Defect>) -> i64 {
         match defect {
             Some(Defect::HoldsAtTheOldPrice) => maximum * self.price_at(now),
-            Some(Defect::HoldsWhatItWouldCutAt) => (maximum + 1) / 2 * self.price_at(now + self.longest),
+            Some(Defect::HoldsWhatItWouldCutAt) => {
+                (maximum + 1) / 2 * self.price_at(now + self.longest)
+            }
             _ => maximum * self.price_at(now).max(self.price_at(now + self.longest)),
         }
     }

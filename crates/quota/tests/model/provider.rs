@@ -34,16 +34,21 @@ impl Call {
         let heard = match chance.between(0, 100) {
             0..5 => Heard::Unsent,
             5..25 => Heard::Cut(chance.between(0, produced + 1)),
-            25..27 if plan.absurd => Heard::Absurd(
-                [-1, i64::MIN, i64::MAX, 3 * maximum * plan.price][chance.index(4)],
-            ),
+            25..27 if plan.absurd => {
+                Heard::Absurd([-1, i64::MIN, i64::MAX, 3 * maximum * plan.price][chance.index(4)])
+            }
             _ => Heard::All,
         };
         if heard == Heard::Unsent {
             produced = 0;
         }
         let ends_at = now + chance.between(1, plan.longest + 1);
-        Self { maximum, produced, ends_at, heard }
+        Self {
+            maximum,
+            produced,
+            ends_at,
+            heard,
+        }
     }
 
     /// What the provider charges.

@@ -78,7 +78,12 @@ impl Replica {
     pub(crate) fn start(&mut self) {
         self.kill();
         let asker = Asker(self.chance.wide());
-        self.account = Some(Account::new("team".into(), self.budget.clone(), asker, self.reserve));
+        self.account = Some(Account::new(
+            "team".into(),
+            self.budget.clone(),
+            asker,
+            self.reserve,
+        ));
     }
 
     pub(crate) fn kill(&mut self) {
@@ -89,10 +94,20 @@ impl Replica {
     }
 
     /// Forgets the account, if that forgives nothing. It returns as a new one.
-    pub(crate) fn evict(&mut self) {
-        if self.waiting.is_empty() && self.account.as_ref().is_some_and(Account::is_idle) {
+    pub(crate) fn evict(&mut self, at: u64) {
+        if self.waiting.is_empty()
+            && self
+                .account
+                .as_ref()
+                .is_some_and(|account| account.is_idle(at))
+        {
             let asker = Asker(self.chance.wide());
-            self.account = Some(Account::new("team".into(), self.budget.clone(), asker, self.reserve));
+            self.account = Some(Account::new(
+                "team".into(),
+                self.budget.clone(),
+                asker,
+                self.reserve,
+            ));
         }
     }
 
@@ -117,10 +132,19 @@ impl Replica {
     /// Holds this much, if it is there: the parts, and the window that pays for them.
     pub(crate) fn hold(&mut self, amount: i64, at: u64) -> Option<(Vec<Part>, u64)> {
         let account = self.account.as_mut()?;
-        let before: Vec<_> = account.pools().iter().map(|pool| (pool.id, pool.open)).collect();
+        let before: Vec<_> = account
+            .pools()
+            .iter()
+            .map(|pool| (pool.id, pool.open))
+            .collect();
         let mut parts = Vec::new();
-        account.hold(&self.budget, amount, at, |part| parts.push(part)).ok()?;
-        let paying = account.pools().iter().find(|pool| pool.open > 0 && !before.contains(&(pool.id, pool.open)))?;
+        account
+            .hold(&self.budget, amount, at, |part| parts.push(part))
+            .ok()?;
+        let paying = account
+            .pools()
+            .iter()
+            .find(|pool| pool.open > 0 && !before.contains(&(pool.id, pool.open)))?;
         Some((parts, paying.window))
     }
 
@@ -129,7 +153,11 @@ impl Replica {
         let mut rest = if heard == Heard::Unsent { 0 } else { spent };
         let last = parts.len() - 1;
         for (index, part) in parts.into_iter().enumerate() {
-            let takes = if index == last { rest } else { rest.min(part.amount()) };
+            let takes = if index == last {
+                rest
+            } else {
+                rest.min(part.amount())
+            };
             rest -= takes;
             account.settle(part, takes, at);
         }
@@ -144,8 +172,16 @@ impl Replica {
     ) -> Option<(From, Sent, Option<Message<Order>>)> {
         let draw = &mut self.chance;
         let send = self.account.as_mut()?.next_message(at, || draw.wide())?;
-        let Ticket { asker, to_reserve, number } = send.ticket;
-        let from = From { replica: self.index, life: self.life, ticket: send.ticket };
+        let Ticket {
+            asker,
+            to_reserve,
+            number,
+        } = send.ticket;
+        let from = From {
+            replica: self.index,
+            life: self.life,
+            ticket: send.ticket,
+        };
         self.pending.insert((asker, to_reserve), send.ticket);
         let [authority, reserve] = &mut self.wires;
         let mut beside = None;
@@ -167,7 +203,15 @@ impl Replica {
     }
 
     /// Hears an answer, to whatever message.
-    pub(crate) fn hears(&mut self, from: From, mut back: Back, at: u64, wall: i64, plan: &Plan, defect: Option<Defect>) {
+    pub(crate) fn hears(
+        &mut self,
+        from: From,
+        mut back: Back,
+        at: u64,
+        wall: i64,
+        plan: &Plan,
+        defect: Option<Defect>,
+    ) {
         if from.life != self.life {
             return;
         }
@@ -215,8 +259,13 @@ impl Replica {
 
     pub(crate) fn check(&self) -> Result<(), Violation> {
         let pools = self.account.as_ref().map_or(&[][..], Account::pools);
-        match pools.iter().find(|pool| pool.held < 0 || pool.spent < 0 || pool.held + pool.spent > pool.granted) {
-            Some(pool) => Err(Violation::new(format!("more is used than granted: {pool:?}"))),
+        match pools
+            .iter()
+            .find(|pool| pool.held < 0 || pool.spent < 0 || pool.held + pool.spent > pool.granted)
+        {
+            Some(pool) => Err(Violation::new(format!(
+                "more is used than granted: {pool:?}"
+            ))),
             None => Ok(()),
         }
     }

@@ -30,7 +30,11 @@ pub(crate) type Hearsay = HashMap<(Asker, u64), (Holder, i64, i64)>;
 
 impl Server {
     pub(crate) fn new(chance: &mut Chance) -> Self {
-        Self { run: chance.wide(), line: chance.wide(), hashes: HashMap::new() }
+        Self {
+            run: chance.wide(),
+            line: chance.wide(),
+            hashes: HashMap::new(),
+        }
     }
 
     pub(crate) fn flush(&mut self) {
@@ -50,8 +54,19 @@ impl Server {
         hearsay: &mut Hearsay,
     ) -> Reply {
         let Message { asker, number, .. } = *message;
-        if let Demand::Lease { window, holder, seen, nonce, .. } = &message.ask {
-            let seen = if defect == Some(Defect::SkipsTheSequence) { 0 } else { *seen };
+        if let Demand::Lease {
+            window,
+            holder,
+            seen,
+            nonce,
+            ..
+        } = &message.ask
+        {
+            let seen = if defect == Some(Defect::SkipsTheSequence) {
+                0
+            } else {
+                *seen
+            };
             let remembers = self.hashes.get(&window.number).is_some_and(|hash| {
                 hash.run == self.run
                     && hash.line == self.line
@@ -82,26 +97,42 @@ impl Server {
         hash.seq += 1;
         let reply = hash.decide(&message.ask);
         hash.askers.insert(asker, (number, reply.clone()));
-        hearsay.insert((asker, window.number), (hash.holder, hash.funded, hash.granted));
+        hearsay.insert(
+            (asker, window.number),
+            (hash.holder, hash.funded, hash.granted),
+        );
         reply
     }
 
     /// What is funded and not lent, of the windows that are remembered.
     pub(crate) fn free(&self, window: u64) -> i64 {
-        let hash = self.hashes.get(&window).filter(|hash| hash.run == self.run && hash.line == self.line);
+        let hash = self
+            .hashes
+            .get(&window)
+            .filter(|hash| hash.run == self.run && hash.line == self.line);
         hash.map_or(0, |hash| hash.funded - hash.granted)
     }
 
     pub(crate) fn sound(&self) -> bool {
-        self.hashes.values().all(|hash| 0 <= hash.granted && hash.granted <= hash.funded)
+        self.hashes
+            .values()
+            .all(|hash| 0 <= hash.granted && hash.granted <= hash.funded)
     }
 
     fn fresh(&self, nonce: u128, time: i64, defect: Option<Defect>) -> Hash {
         // Its name is a hash of all of these; where time is left out, only the nonce tells two memories of a process apart.
-        let time = if defect == Some(Defect::KeepsTheNonce) { 0 } else { time };
+        let time = if defect == Some(Defect::KeepsTheNonce) {
+            0
+        } else {
+            time
+        };
         let name = [self.run, self.line, nonce, time.cast_unsigned().into()]
             .into_iter()
-            .fold(0_u128, |name, part| (name ^ part).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b).rotate_left(61));
+            .fold(0_u128, |name, part| {
+                (name ^ part)
+                    .wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
+                    .rotate_left(61)
+            });
         Hash {
             run: self.run,
             line: self.line,
@@ -125,7 +156,12 @@ impl Hash {
                 }
                 let amount = wish.min(free / 2).max(least);
                 self.granted += amount;
-                Reply::Leased { holder, seq, amount, scarce: self.funded - self.granted < least }
+                Reply::Leased {
+                    holder,
+                    seq,
+                    amount,
+                    scarce: self.funded - self.granted < least,
+                }
             }
             Demand::Fund { amount, .. } => match self.funded.checked_add(amount) {
                 Some(funded) if amount >= 0 => {
@@ -149,6 +185,8 @@ impl Hash {
 pub(crate) fn addressed(demand: &Demand) -> (Window, Option<Holder>) {
     match *demand {
         Demand::Lease { window, holder, .. } => (window, holder),
-        Demand::Fund { window, holder, .. } | Demand::GiveBack { window, holder, .. } => (window, Some(holder)),
+        Demand::Fund { window, holder, .. } | Demand::GiveBack { window, holder, .. } => {
+            (window, Some(holder))
+        }
     }
 }

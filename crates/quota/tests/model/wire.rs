@@ -48,7 +48,10 @@ impl Wire {
     /// Whether the message is a repetition.
     fn number(&mut self, asker: Asker, number: u64) -> bool {
         if self.asker != Some(asker) {
-            *self = Self { asker: Some(asker), ..Self::default() };
+            *self = Self {
+                asker: Some(asker),
+                ..Self::default()
+            };
         }
         let repeated = self.last == number;
         self.last = number;
@@ -57,7 +60,10 @@ impl Wire {
 
     pub(crate) fn to_authority(&mut self, message: &mut Message<Order>, defect: Option<Defect>) {
         let repeated = self.number(message.asker, message.number);
-        if repeated && defect == Some(Defect::GivesBackTwice) && matches!(message.ask, Order::GiveBack { .. }) {
+        if repeated
+            && defect == Some(Defect::GivesBackTwice)
+            && matches!(message.ask, Order::GiveBack { .. })
+        {
             self.ahead += 1;
         }
         message.number += self.ahead;
@@ -76,7 +82,10 @@ impl Wire {
             account: message.account.clone(),
             asker: message.asker,
             number: self.last + self.ahead,
-            ask: Order::GiveBack { window: window.number, amount },
+            ask: Order::GiveBack {
+                window: window.number,
+                amount,
+            },
         })
     }
 
@@ -88,7 +97,10 @@ impl Wire {
         defect: Option<Defect>,
     ) -> bool {
         let repeated = self.number(message.asker, message.number);
-        if repeated && defect == Some(Defect::GivesBackTwice) && matches!(message.ask, Demand::GiveBack { .. }) {
+        if repeated
+            && defect == Some(Defect::GivesBackTwice)
+            && matches!(message.ask, Demand::GiveBack { .. })
+        {
             self.ahead += 1;
         }
         message.number += self.ahead;

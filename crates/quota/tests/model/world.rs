@@ -143,7 +143,10 @@ impl World {
     }
 
     fn happen(&mut self, event: Event) -> Result<(), Violation> {
-        if let Some(replica) = event.of().filter(|replica| self.replicas[*replica].stopped_until > self.now) {
+        if let Some(replica) = event
+            .of()
+            .filter(|replica| self.replicas[*replica].stopped_until > self.now)
+        {
             let until = self.replicas[replica].stopped_until;
             self.after(until - self.now, event);
             return Ok(());
@@ -156,7 +159,8 @@ impl World {
             Event::Ticks(replica) => {
                 self.pump(replica);
                 if self.plan.evicts && self.chance.happens(100) {
-                    self.replicas[replica].evict();
+                    let at = self.time(replica);
+                    self.replicas[replica].evict(at);
                 }
                 self.after(TICK, Event::Ticks(replica));
                 if self.defect == Some(Defect::CreditsAtADeadline) {
@@ -181,7 +185,9 @@ impl World {
                 if paid.call.heard != Heard::Unsent {
                     self.audit.bill(paid.window, paid.call.bill(&self.plan));
                     if self.checks == Checks::All && paid.call.bill(&self.plan) > paid.amount {
-                        return Err(Violation::new(format!("more is billed than was held: {paid:?}")));
+                        return Err(Violation::new(format!(
+                            "more is billed than was held: {paid:?}"
+                        )));
                     }
                     self.audit.bills(self.plan.limit)?;
                 }
@@ -225,21 +231,31 @@ impl World {
         };
         call.ends_at = self.now + long.clamp(1, self.plan.longest);
         self.audit.hold(window, amount);
-        let paid = Paid { replica, life: self.replicas[replica].life, window, amount, parts, call };
+        let paid = Paid {
+            replica,
+            life: self.replicas[replica].life,
+            window,
+            amount,
+            parts,
+            call,
+        };
         self.note(&format_args!("holds {amount} of window {window}: {call:?}"));
         self.after(call.ends_at - self.now, Event::Ends(Box::new(paid)));
         true
     }
 
     fn settle(&mut self, paid: Paid) {
-        if self.replicas[paid.replica].life != paid.life || !self.replicas[paid.replica].is_alive() {
+        if self.replicas[paid.replica].life != paid.life || !self.replicas[paid.replica].is_alive()
+        {
             return;
         }
         let at = self.time(paid.replica);
         let spent = match paid.call.heard {
             Heard::All => paid.call.bill(&self.plan),
             Heard::Unsent => 0,
-            Heard::Cut(metered) if self.defect == Some(Defect::SettlesToMetered) => metered * self.plan.price,
+            Heard::Cut(metered) if self.defect == Some(Defect::SettlesToMetered) => {
+                metered * self.plan.price
+            }
             Heard::Cut(_) => paid.amount,
             Heard::Absurd(usage) if usage < 0 => paid.amount,
             Heard::Absurd(usage) => usage,
@@ -261,11 +277,22 @@ impl World {
             }
         }
         let at = self.time(replica);
-        while let Some((from, sent, beside)) = self.replicas[replica].next(at, &mut self.chance, self.defect) {
+        while let Some((from, sent, beside)) =
+            self.replicas[replica].next(at, &mut self.chance, self.defect)
+        {
             self.send(from, sent);
             if let Some(beside) = beside {
-                let nobody = Ticket { number: 0, ..from.ticket };
-                self.send(From { ticket: nobody, ..from }, Sent::Authority(beside));
+                let nobody = Ticket {
+                    number: 0,
+                    ..from.ticket
+                };
+                self.send(
+                    From {
+                        ticket: nobody,
+                        ..from
+                    },
+                    Sent::Authority(beside),
+                );
             }
             self.after(TIME_OUT, Event::Silent(from));
         }
@@ -293,10 +320,18 @@ impl World {
         if self.replicas[replica].cut_until > self.now {
             return;
         }
-        let copies = if self.mended { 1 } else { 1 + i64::from(self.chance.happens(self.plan.doubled)) };
+        let copies = if self.mended {
+            1
+        } else {
+            1 + i64::from(self.chance.happens(self.plan.doubled))
+        };
         for _ in 0..copies {
             if self.mended || !self.chance.happens(self.plan.lost) {
-                let delay = if self.mended { 1 } else { self.chance.between(0, self.plan.delay) };
+                let delay = if self.mended {
+                    1
+                } else {
+                    self.chance.between(0, self.plan.delay)
+                };
                 self.after(delay, event.clone());
             }
         }
@@ -319,7 +354,8 @@ impl World {
         }
         let server = self.replicas[from.replica].server.unwrap_or(self.primary);
         // Microseconds of the server's clock. What comes later has a later one, unless the clock jumps.
-        let time = (self.now + self.reserve_skew) * 1_000 + i64::try_from(self.count % 1_000).expect("it is small");
+        let time = (self.now + self.reserve_skew) * 1_000
+            + i64::try_from(self.count % 1_000).expect("it is small");
         let reply = self.servers[server].ask(message, time, self.defect, &mut self.hearsay);
         self.travel(from.replica, &Event::Back(from, Back::Reserve(reply)));
     }
@@ -418,11 +454,15 @@ impl World {
                 self.pump(replica);
                 if self.now >= end {
                     let window = self.authority.left().map(|(window, _)| window);
-                    let granted = window.and_then(|window| self.authority.granted(window)).unwrap_or(0);
+                    let granted = window
+                        .and_then(|window| self.authority.granted(window))
+                        .unwrap_or(0);
                     let left = self.replicas[replica].limit.saturating_sub(granted);
                     if left >= amount {
                         let stuck = &self.replicas[replica];
-                        return Err(Violation::new(format!("no {amount} of {left} for {stuck:?}")));
+                        return Err(Violation::new(format!(
+                            "no {amount} of {left} for {stuck:?}"
+                        )));
                     }
                     break;
                 }
@@ -434,9 +474,16 @@ impl World {
 
     fn check(&self) -> Result<(), Violation> {
         if !self.servers.iter().all(Server::sound) {
-            return Err(Violation::new("the reserve has lent more than it has".into()));
+            return Err(Violation::new(
+                "the reserve has lent more than it has".into(),
+            ));
         }
-        let first = self.authority.book.windows.first().map_or(1, |row| row.number);
+        let first = self
+            .authority
+            .book
+            .windows
+            .first()
+            .map_or(1, |row| row.number);
         let mut free = BTreeMap::<u64, i128>::new();
         for replica in &self.replicas {
             replica.check()?;
@@ -444,7 +491,13 @@ impl World {
                 *free.entry(window).or_default() += i128::from(amount);
             }
         }
-        for window in self.audit.windows.keys().chain(free.keys()).filter(|window| **window >= first) {
+        for window in self
+            .audit
+            .windows
+            .keys()
+            .chain(free.keys())
+            .filter(|window| **window >= first)
+        {
             let granted = i128::from(self.authority.granted(*window).unwrap_or_default());
             let committed = self.audit.committed(*window);
             let free = free.get(window).copied().unwrap_or_default();
@@ -463,7 +516,11 @@ impl World {
             return;
         };
         let granted = i128::from(self.authority.granted(window).unwrap_or_default());
-        let settled = self.audit.windows.get(&window).map_or(0, |tally| tally.settled);
+        let settled = self
+            .audit
+            .windows
+            .get(&window)
+            .map_or(0, |tally| tally.settled);
         let parked = self.parked();
         // A usage that cannot be uses up a budget, or does not fit into it.
         if self.plan.absurd {
@@ -475,7 +532,9 @@ impl World {
     }
 
     fn parked(&self) -> i64 {
-        self.authority.left().map_or(0, |(window, _)| self.servers[self.primary].free(window))
+        self.authority
+            .left()
+            .map_or(0, |(window, _)| self.servers[self.primary].free(window))
     }
 
     /// A replica's own time, which never goes back.
@@ -485,7 +544,8 @@ impl World {
 
     fn after(&mut self, long: i64, event: Event) {
         self.count += 1;
-        self.events.insert((self.now + long.max(0), self.count), event);
+        self.events
+            .insert((self.now + long.max(0), self.count), event);
     }
 
     fn note(&mut self, what: &dyn std::fmt::Debug) {
@@ -499,7 +559,9 @@ impl Event {
     /// Whose event it is: a stopped replica notices nothing.
     fn of(&self) -> Option<usize> {
         match self {
-            Self::Arrives(replica) | Self::Ticks(replica) | Self::GivesUp(replica, ..) => Some(*replica),
+            Self::Arrives(replica) | Self::Ticks(replica) | Self::GivesUp(replica, ..) => {
+                Some(*replica)
+            }
             Self::Back(from, _) | Self::Silent(from) => Some(from.replica),
             Self::Settles(paid) => Some(paid.replica),
             _ => None,
