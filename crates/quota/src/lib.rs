@@ -15,7 +15,6 @@ mod rate_store;
 mod store;
 
 /// The ledger's parts without I/O, for a simulation.
-#[cfg(any(test, feature = "testing"))]
 #[doc(hidden)]
 pub mod sim {
     pub use crate::ledger::{

@@ -70,3 +70,13 @@ impl fmt::Debug for MemoryAuthority {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::testing::authority_contract, *};
+
+    #[tokio::test]
+    async fn the_memory_authority_keeps_its_promises() {
+        authority_contract(async |clock| MemoryAuthority::with_clock(move || clock.now())).await;
+    }
+}

@@ -43,6 +43,8 @@ pub struct Account {
     dry: Option<Dry>,
     scarce: bool,
     warned: bool,
+    /// Whether what is free goes back at once.
+    is_hurried: bool,
     /// When something was held or settled last.
     touched: u64,
     /// When a tally was reported last.
@@ -127,6 +129,7 @@ impl Account {
             dry: None,
             scarce: false,
             warned: false,
+            is_hurried: false,
             touched: 0,
             reported: 0,
             sizing: Sizing::default(),
@@ -149,6 +152,7 @@ impl Account {
         mut part: impl FnMut(Part),
     ) -> Result<(), Why> {
         self.take_on(budget);
+        self.is_hurried = false;
         let amount = amount.max(0);
         let open = self.window(now);
         if self.budget.mode != Mode::Hard {

@@ -74,8 +74,9 @@ mod tests {
             let budget = Budget::hard(Cost::from_nanos(1), Period::Day);
             let claim = Claim { scope: &scope, account: &account, name: &name, budget: &budget };
 
-            prop_assert_eq!(split(&claim.text()), Some((&*scope, &*account, &*name)));
-            prop_assert!(claim.is(&claim.text()));
+            let text = claim.text();
+            prop_assert_eq!(split(&text), Some((&*scope, &*account, &*name)));
+            prop_assert!(claim.is(&text));
         }
     }
 }

@@ -3,7 +3,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -18,14 +18,12 @@ pub(super) struct Table {
     shards: Box<[Mutex<Shard>]>,
     hasher: RandomState,
     size: AtomicUsize,
+    /// Where the next look for idle accounts begins, and not before when.
+    next: AtomicUsize,
+    not_before: AtomicU64,
 }
 
-#[derive(Default)]
-struct Shard {
-    entries: HashTable<Arc<Entry>>,
-    /// When there was no place in it, and idle accounts were looked for.
-    swept_at: u64,
-}
+type Shard = HashTable<Arc<Entry>>;
 
 /// An account, and those who wait for it.
 #[derive(Debug)]
@@ -50,6 +48,8 @@ impl Table {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
             size: AtomicUsize::new(0),
+            next: AtomicUsize::new(0),
+            not_before: AtomicU64::new(0),
         }
     }
 
@@ -60,9 +60,7 @@ impl Table {
     pub(super) fn find(&self, claim: &Claim<'_>) -> Option<Arc<Entry>> {
         let hash = self.hasher.hash_one(claim);
         let shard = lock(self.shard(hash));
-        let found = shard
-            .entries
-            .find(hash, |entry| entry.hash == hash && claim.is(&entry.text));
+        let found = shard.find(hash, |entry| entry.hash == hash && claim.is(&entry.text));
         found.cloned()
     }
 
@@ -74,24 +72,17 @@ impl Table {
         with_reserve: bool,
         now: u64,
     ) -> Option<Arc<Entry>> {
+        if let Some(entry) = self.find(claim) {
+            return Some(entry);
+        }
+        if self.len() >= max && !self.make_place(now) {
+            return None;
+        }
         let hash = self.hasher.hash_one(claim);
         let mut shard = lock(self.shard(hash));
-        let found = shard
-            .entries
-            .find(hash, |entry| entry.hash == hash && claim.is(&entry.text));
+        let found = shard.find(hash, |entry| entry.hash == hash && claim.is(&entry.text));
         if let Some(entry) = found {
-            return Some(Arc::clone(entry));
-        }
-        if self.len() >= max {
-            // A shard full of busy accounts is not gone through again for everyone who comes.
-            if now < shard.swept_at.saturating_add(SWEPT) {
-                return None;
-            }
-            shard.swept_at = now;
-            self.evict(&mut shard, now);
-            if self.len() >= max {
-                return None;
-            }
+            return Some(Arc::clone(entry)); // another was faster
         }
         let text: Arc<str> = claim.text().into();
         let asker = Asker::random();
@@ -105,9 +96,7 @@ impl Table {
             }),
             changed: Notify::new(),
         });
-        shard
-            .entries
-            .insert_unique(hash, Arc::clone(&entry), |entry| entry.hash);
+        shard.insert_unique(hash, Arc::clone(&entry), |entry| entry.hash);
         self.size.fetch_add(1, Ordering::Relaxed);
         Some(entry)
     }
@@ -120,7 +109,6 @@ impl Table {
     ) -> Vec<Arc<Entry>> {
         let shard = lock(&self.shards[shard]);
         shard
-            .entries
             .iter()
             .filter(|entry| wanted(&mut entry.lock()))
             .cloned()
@@ -131,16 +119,31 @@ impl Table {
         self.shards.len()
     }
 
+    /// Forgets idle accounts of the first shard that has any. If none has, it is not looked again for a while: a table full
+    /// of busy accounts is not gone through for everyone who comes.
+    fn make_place(&self, now: u64) -> bool {
+        if now < self.not_before.load(Ordering::Relaxed) {
+            return false;
+        }
+        let first = self.next.fetch_add(1, Ordering::Relaxed);
+        let found = (0..SHARDS)
+            .any(|index| self.evict(&self.shards[first.wrapping_add(index) % SHARDS], now));
+        if !found {
+            self.not_before
+                .store(now.saturating_add(PAUSE), Ordering::Relaxed);
+        }
+        found
+    }
+
     /// Forgets accounts of a shard that have nothing open, nothing free and nobody who holds them.
-    fn evict(&self, shard: &mut Shard, now: u64) {
-        shard.entries.retain(|entry| {
-            // Nobody can take hold of it meanwhile: that takes the shard's lock.
-            let is_used = Arc::strong_count(entry) > 1 || !entry.lock().account.is_idle(now);
-            if !is_used {
-                self.size.fetch_sub(1, Ordering::Relaxed);
-            }
-            is_used
-        });
+    fn evict(&self, shard: &Mutex<Shard>, now: u64) -> bool {
+        let mut shard = lock(shard);
+        let before = shard.len();
+        // Nobody can take hold of one meanwhile: that takes the shard's lock.
+        shard.retain(|entry| Arc::strong_count(entry) > 1 || !entry.lock().account.is_idle(now));
+        let evicted = before - shard.len();
+        self.size.fetch_sub(evicted, Ordering::Relaxed);
+        evicted > 0
     }
 
     fn shard(&self, hash: u64) -> &Mutex<Shard> {
@@ -169,5 +172,5 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 const SHARDS: usize = 64;
 
-/// A full shard is looked through for idle accounts so often, in milliseconds.
-const SWEPT: u64 = 1_000;
+/// After a vain look for idle accounts, so long is waited for the next, in milliseconds.
+const PAUSE: u64 = 1_000;

@@ -134,7 +134,7 @@ impl Account {
         if let Some(exchange) = &self.exchange {
             return exchange.again_at;
         }
-        if self.is_asking(now) {
+        if self.has_demand(now) || !self.debts.is_empty() {
             return Some(now);
         }
         let reports = self.pools.iter().any(|pool| pool.unreported() > 0);
@@ -149,15 +149,17 @@ impl Account {
 
     /// Makes what is free and what is not reported ready to be sent at once, for a ledger that is closed.
     pub fn hurry(&mut self) {
-        self.touched = 0;
-        self.reported = 0;
+        self.is_hurried = true;
         self.demand = None;
         self.ahead = false;
     }
 
-    /// Whether there is a reason to ask the bank at once.
+    /// Whether there is a reason to talk with the bank now.
     pub(crate) fn is_asking(&self, now: u64) -> bool {
-        self.exchange.is_none() && (self.has_demand(now) || !self.debts.is_empty())
+        match &self.exchange {
+            Some(exchange) => exchange.again_at.is_some(),
+            None => self.has_demand(now) || !self.debts.is_empty(),
+        }
     }
 
     fn has_demand(&self, now: u64) -> bool {
@@ -295,7 +297,8 @@ impl Account {
 
     /// A tally that has something to report, at most once a second.
     fn report(&self, now: u64) -> Option<(u32, u64, i64)> {
-        if now < self.reported.saturating_add(REPORT) && self.reported > 0 {
+        let is_early = self.reported > 0 && now < self.reported.saturating_add(REPORT);
+        if is_early && !self.is_hurried {
             return None;
         }
         let pool = self
@@ -334,9 +337,11 @@ impl Account {
     /// A pool that has something to give back, and when.
     pub(super) fn returnable(&self, now: u64) -> Option<(u32, u64)> {
         let window = self.window(now).filter(|_| self.introduced)?;
-        let idle = self
-            .touched
-            .saturating_add(if self.scarce { SCARCE } else { IDLE });
+        let idle = match (self.is_hurried, self.scarce) {
+            (true, _) => now,
+            (_, true) => self.touched.saturating_add(SCARCE),
+            _ => self.touched.saturating_add(IDLE),
+        };
         let at = |pool: &Pool| match (pool.giver, self.front.as_deref()) {
             // It may have gone and come back under another name: in doubt it stays spent.
             (Giver::Reserve(holder), Some(front)) if front.holder != Some(holder) => None,
