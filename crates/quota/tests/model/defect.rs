@@ -23,14 +23,16 @@ pub(crate) enum Defect {
     HoldsAtTheOldPrice,
     /// The ledger names the window by its replica's clock.
     NamesItsOwnWindow,
-    /// A lease that is asked for again has the same nonce, and that alone names the reserve's memory.
+    /// An asker has one nonce for all its leases, and that alone names the reserve's memory.
     KeepsTheNonce,
     /// The reserve does not compare what it remembers with what the asker has seen.
     SkipsTheSequence,
+    /// The reserve trusts the memory of its process, although it was a replica of another meanwhile.
+    ForgetsThatItWasAReplica,
 }
 
 impl Defect {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::CreditsAtADeadline,
         Self::MergesWhatClientsSay,
         Self::GivesBackTwice,
@@ -43,6 +45,7 @@ impl Defect {
         Self::NamesItsOwnWindow,
         Self::KeepsTheNonce,
         Self::SkipsTheSequence,
+        Self::ForgetsThatItWasAReplica,
     ];
 
     /// Whether it may show in a run of this seed.

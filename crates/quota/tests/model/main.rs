@@ -107,4 +107,4 @@ fn number(name: &str) -> Option<u64> {
 const RUNS: u64 = 300;
 
 /// So many steps are told of a run that fails.
-const TOLD: usize = 300;
+const TOLD: usize = 2_000;

@@ -48,7 +48,7 @@ impl Plan {
         let lasts = chance.between(5_000, 25_000);
         let rise = chance.happens(400);
         // Where memory is lost, what is late, lost and repeated is what harms.
-        let least = if flushes { 200 } else { 0 };
+        let least = if flushes { 300 } else { 0 };
         Self {
             replicas: if rewinds { 1 } else { 1 + chance.index(4) },
             reserve: rewinds || flushes || chance.happens(700),
@@ -88,7 +88,7 @@ impl Plan {
             faults: if calm {
                 0
             } else {
-                chance.index(15).max(usize::from(flushes) * 10)
+                chance.index(15).max(usize::from(flushes) * 20)
             },
             is_calm: calm,
             flushes,

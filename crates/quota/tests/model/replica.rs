@@ -235,10 +235,7 @@ impl Replica {
         }
         match back {
             Back::Authority(answer) => account.answered(ticket, answer, at),
-            Back::Reserve(reply) => {
-                self.wires[1].answered();
-                account.replied(ticket, reply, at);
-            }
+            Back::Reserve(reply) => account.replied(ticket, reply, at),
         }
     }
 

@@ -7,7 +7,8 @@ use crate::{chance::Chance, defect::Defect};
 /// A server that lends from memory: a transcription of what the scripts of a Redis reserve do.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
-    /// The server's `run_id` and `master_replid`: drawn anew by a start, and by becoming a primary.
+    /// The server's `run_id`, drawn anew by a start, and its `master_replid`: that of its primary, and drawn anew by
+    /// becoming one.
     pub(crate) run: u128,
     pub(crate) line: u128,
     hashes: HashMap<u64, Hash>,
@@ -41,6 +42,12 @@ impl Server {
         self.hashes.clear();
     }
 
+    /// Becomes a replica of another server.
+    pub(crate) fn follow(&mut self, primary: &Self) {
+        self.line = primary.line;
+        self.remember(primary);
+    }
+
     /// Takes another's memory, as a replica does, or a server that reads its file.
     pub(crate) fn remember(&mut self, older: &Self) {
         self.hashes.clone_from(&older.hashes);
@@ -69,7 +76,7 @@ impl Server {
             };
             let remembers = self.hashes.get(&window.number).is_some_and(|hash| {
                 hash.run == self.run
-                    && hash.line == self.line
+                    && (hash.line == self.line || defect == Some(Defect::ForgetsThatItWasAReplica))
                     && (*holder != Some(hash.holder) || hash.seq >= seen)
             });
             if !remembers {

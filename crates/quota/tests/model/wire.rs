@@ -35,16 +35,11 @@ pub(crate) struct Wire {
     last: u64,
     /// So many numbers were used up beside the ledger's own.
     ahead: u64,
-    /// That of the last lease, until it is answered.
+    /// That of the asker's first lease.
     nonce: Option<u128>,
 }
 
 impl Wire {
-    /// There is an answer.
-    pub(crate) fn answered(&mut self) {
-        self.nonce = None;
-    }
-
     /// Whether the message is a repetition.
     fn number(&mut self, asker: Asker, number: u64) -> bool {
         if self.asker != Some(asker) {
@@ -106,8 +101,10 @@ impl Wire {
         message.number += self.ahead;
         if let Demand::Lease { nonce, .. } = &mut message.ask {
             // Drawn here, since what the ledger draws does not follow from the seed.
-            let kept = self.nonce.filter(|_| defect == Some(Defect::KeepsTheNonce));
-            *nonce = *self.nonce.insert(kept.unwrap_or_else(|| chance.wide()));
+            *nonce = chance.wide();
+            if defect == Some(Defect::KeepsTheNonce) {
+                *nonce = *self.nonce.get_or_insert(*nonce);
+            }
         }
         repeated
     }

@@ -151,7 +151,10 @@ impl World {
             self.after(until - self.now, event);
             return Ok(());
         }
-        if !matches!(event, Event::Ticks(_)) {
+        if !matches!(
+            event,
+            Event::Ticks(_) | Event::Arrives(_) | Event::GivesUp(..)
+        ) {
             self.note(&event);
         }
         match event {
@@ -405,8 +408,8 @@ impl World {
                 self.servers[self.primary].remember(&self.older);
                 self.servers[self.primary].line = self.chance.wide();
                 if self.replicas.iter().all(|replica| replica.server.is_none()) {
-                    let older = self.older.clone();
-                    self.servers[old].remember(&older);
+                    let primary = self.servers[self.primary].clone();
+                    self.servers[old].follow(&primary);
                 }
             }
             Fault::Split(replica) => {
