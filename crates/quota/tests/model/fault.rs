@@ -49,6 +49,10 @@ impl Fault {
         for _ in 0..plan.faults {
             let at = chance.between(0, plan.lasts);
             let replica = chance.index(plan.replicas);
+            if plan.rewinds && faults.is_empty() {
+                faults.push((at, Self::Rewind));
+                continue;
+            }
             let long = chance.between(10, plan.lasts / 2);
             faults.push((at, Self::one(plan, replica, long, chance)));
             match faults.last() {
@@ -77,14 +81,17 @@ impl Fault {
 
     fn one(plan: &Plan, replica: usize, long: i64, chance: &mut Chance) -> Self {
         if plan.rewinds {
-            return match chance.index(4) {
+            return match chance.index(2) {
                 0 => Self::CutOff(replica, long),
-                1 => Self::Stop(replica, long),
-                _ => Self::Rewind,
+                _ => Self::Stop(replica, long),
             };
         }
-        if plan.flushes && chance.happens(700) {
-            return Self::Flush;
+        if plan.flushes {
+            // The first one lives, and so names memories all the time.
+            return match chance.index(4) {
+                0 if replica > 0 => Self::Kill(replica, 1),
+                _ => Self::Flush,
+            };
         }
         let jump = chance.between(-10 * DAY, 10 * DAY);
         match chance.index(if plan.reserve { 15 } else { 8 }) {

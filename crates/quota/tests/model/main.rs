@@ -47,7 +47,7 @@ fn no_bill_is_above_its_limit_whatever_goes_wrong() {
 #[test]
 fn each_defect_is_caught() {
     for defect in Defect::ALL {
-        let caught = runs_until_caught(defect, Checks::All, 300);
+        let caught = runs_until_caught(defect, Checks::All, 5_000);
 
         println!("{defect:?}: {caught:?}");
         assert!(caught.is_some(), "{defect:?} is not caught");

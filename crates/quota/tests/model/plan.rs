@@ -22,6 +22,8 @@ pub(crate) struct Plan {
     pub(crate) lost: i64,
     pub(crate) doubled: i64,
     pub(crate) delay: i64,
+    /// So long an answer is waited for.
+    pub(crate) time_out: i64,
     pub(crate) faults: usize,
     /// Whether nothing goes wrong at all.
     pub(crate) is_calm: bool,
@@ -33,8 +35,8 @@ pub(crate) struct Plan {
     pub(crate) evicts: bool,
     /// Whether usage may be reported that cannot be.
     pub(crate) absurd: bool,
-    /// Whether the reserve's memory may be put back within a running process. Its `seq` then protects an asker who has seen
-    /// more, and nobody else: there is one, and it is not killed.
+    /// Whether the reserve's memory is put back within a running process. Nothing is promised then, since `seq` only protects
+    /// an asker who has seen more: it is put back once, and there is one asker, that is not killed.
     pub(crate) rewinds: bool,
 }
 
@@ -47,9 +49,7 @@ impl Plan {
         let price = chance.between(1, 20);
         let lasts = chance.between(5_000, 25_000);
         let rise = chance.happens(400);
-        // Where memory is lost, what is late, lost and repeated is what harms.
-        let least = if flushes { 300 } else { 0 };
-        Self {
+        let mut plan = Self {
             replicas: if rewinds { 1 } else { 1 + chance.index(4) },
             reserve: rewinds || flushes || chance.happens(700),
             limit: largest * price * [3, 30, 300, 1_000][chance.index(4)],
@@ -73,30 +73,31 @@ impl Plan {
             lost: if calm {
                 0
             } else {
-                [0, 20, 200][chance.index(3)].max(least)
+                [0, 20, 200][chance.index(3)]
             },
             doubled: if calm {
                 0
             } else {
-                [0, 20, 200][chance.index(3)].max(least)
+                [0, 20, 200][chance.index(3)]
             },
             delay: if calm {
                 5
             } else {
-                [2, 20, 400, 3_000][chance.index(4)].max(2 * least)
+                [2, 20, 400, 3_000][chance.index(4)]
             },
-            faults: if calm {
-                0
-            } else {
-                chance.index(15).max(usize::from(flushes) * 20)
-            },
+            time_out: 1_000,
+            faults: if calm { 0 } else { chance.index(15) },
             is_calm: calm,
             flushes,
             full: chance.happens(300),
             evicts: chance.happens(300),
             absurd: !calm && chance.happens(200),
             rewinds,
+        };
+        if flushes {
+            plan.lose_memory();
         }
+        plan
     }
 
     /// Whether the reserve's memory may be put back in a run of this seed.
@@ -107,6 +108,16 @@ impl Plan {
     /// Whether it is lost again and again.
     pub(crate) const fn flushes(seed: u64) -> bool {
         seed % 8 == 5
+    }
+
+    /// The reserve's memory is lost ten times a second, and answers with it: what is repeated meets another memory.
+    const fn lose_memory(&mut self) {
+        self.lasts = 8_000;
+        self.faults = 80;
+        (self.lost, self.doubled, self.delay, self.time_out) = (50, 800, 40, 150);
+        self.replicas += 1;
+        (self.largest, self.pause, self.longest) = (10, 20, 500);
+        self.limit = 3_000 * self.price;
     }
 
     pub(crate) fn price_at(&self, now: i64) -> i64 {

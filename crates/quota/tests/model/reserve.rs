@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tollgate_quota::bank::{Asker, Demand, Holder, Message, Reply, Window};
 
@@ -26,8 +26,37 @@ struct Hash {
     askers: HashMap<Asker, (u64, Reply)>,
 }
 
-/// What clients have seen of a window's funds, for a reserve that would believe them.
-pub(crate) type Hearsay = HashMap<(Asker, u64), (Holder, i64, i64)>;
+/// What the servers did, whatever they remember of it.
+#[derive(Debug, Default)]
+pub(crate) struct Witness {
+    /// What clients have seen of a window's funds, for a reserve that would believe them.
+    hearsay: HashMap<(Asker, u64), (Holder, i64, i64)>,
+    /// What a holder did for a message: once, however often it may forget and repeat it.
+    done: HashSet<(Holder, Asker, u64)>,
+    /// What a holder may lend.
+    free: HashMap<Holder, i128>,
+}
+
+impl Witness {
+    fn saw(&mut self, holder: Holder, message: &Message<Demand>, reply: &Reply) {
+        if !self.done.insert((holder, message.asker, message.number)) {
+            return;
+        }
+        let change = match (&message.ask, reply) {
+            (_, Reply::Leased { amount, .. }) => -i128::from(*amount),
+            (Demand::Fund { amount, .. } | Demand::GiveBack { amount, .. }, Reply::Booked) => {
+                i128::from(*amount)
+            }
+            _ => 0,
+        };
+        *self.free.entry(holder).or_default() += change;
+    }
+
+    /// Whether no holder has lent more than it was ever funded.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.free.values().all(|free| *free >= 0)
+    }
+}
 
 impl Server {
     pub(crate) fn new(chance: &mut Chance) -> Self {
@@ -58,7 +87,7 @@ impl Server {
         message: &Message<Demand>,
         time: i64,
         defect: Option<Defect>,
-        hearsay: &mut Hearsay,
+        witness: &mut Witness,
     ) -> Reply {
         let Message { asker, number, .. } = *message;
         if let Demand::Lease {
@@ -82,7 +111,8 @@ impl Server {
             if !remembers {
                 let mut fresh = self.fresh(*nonce, time, defect);
                 if defect == Some(Defect::MergesWhatClientsSay)
-                    && let Some((holder, funded, granted)) = hearsay.get(&(asker, window.number))
+                    && let Some((holder, funded, granted)) =
+                        witness.hearsay.get(&(asker, window.number))
                 {
                     (fresh.holder, fresh.funded, fresh.granted) = (*holder, *funded, *granted);
                 }
@@ -90,7 +120,12 @@ impl Server {
             }
         }
         let (window, of) = addressed(&message.ask);
-        let Some(hash) = self.hashes.get_mut(&window.number) else {
+        let (run, line) = (self.run, self.line);
+        let trusts = |hash: &&mut Hash| {
+            hash.run == run
+                && (hash.line == line || defect == Some(Defect::ForgetsThatItWasAReplica))
+        };
+        let Some(hash) = self.hashes.get_mut(&window.number).filter(trusts) else {
             return Reply::Stale;
         };
         if of.is_some_and(|of| of != hash.holder) {
@@ -103,8 +138,9 @@ impl Server {
         }
         hash.seq += 1;
         let reply = hash.decide(&message.ask);
+        witness.saw(hash.holder, message, &reply);
         hash.askers.insert(asker, (number, reply.clone()));
-        hearsay.insert(
+        witness.hearsay.insert(
             (asker, window.number),
             (hash.holder, hash.funded, hash.granted),
         );
@@ -120,7 +156,7 @@ impl Server {
         hash.map_or(0, |hash| hash.funded - hash.granted)
     }
 
-    pub(crate) fn sound(&self) -> bool {
+    pub(crate) fn is_sound(&self) -> bool {
         self.hashes
             .values()
             .all(|hash| 0 <= hash.granted && hash.granted <= hash.funded)

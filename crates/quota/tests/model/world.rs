@@ -14,7 +14,7 @@ use crate::{
     plan::Plan,
     provider::{Call, Heard},
     replica::{Paid, Replica},
-    reserve::{Hearsay, Server},
+    reserve::{Server, Witness},
     wire::{Back, From, Sent},
 };
 
@@ -35,7 +35,7 @@ pub(crate) struct World {
     older: Server,
     reserve_away: bool,
     reserve_skew: i64,
-    hearsay: Hearsay,
+    witness: Witness,
     replicas: Vec<Replica>,
     audit: Audit,
     mended: bool,
@@ -87,7 +87,7 @@ impl World {
             primary: 0,
             reserve_away: false,
             reserve_skew: 0,
-            hearsay: Hearsay::new(),
+            witness: Witness::default(),
             replicas,
             audit: Audit::default(),
             mended: false,
@@ -297,7 +297,7 @@ impl World {
                     Sent::Authority(beside),
                 );
             }
-            self.after(TIME_OUT, Event::Silent(from));
+            self.after(self.plan.time_out, Event::Silent(from));
         }
     }
 
@@ -328,12 +328,12 @@ impl World {
         } else {
             1 + i64::from(self.chance.happens(self.plan.doubled))
         };
-        for _ in 0..copies {
+        for copy in 0..copies {
             if self.mended || !self.chance.happens(self.plan.lost) {
-                let delay = if self.mended {
-                    1
-                } else {
-                    self.chance.between(0, self.plan.delay)
+                let delay = match copy {
+                    _ if self.mended => 1,
+                    0 => self.chance.between(0, self.plan.delay),
+                    _ => self.chance.between(0, 5 * self.plan.delay),
                 };
                 self.after(delay, event.clone());
             }
@@ -359,7 +359,7 @@ impl World {
         // Microseconds of the server's clock. What comes later has a later one, unless the clock jumps.
         let time = (self.now + self.reserve_skew) * 1_000
             + i64::try_from(self.count % 1_000).expect("it is small");
-        let reply = self.servers[server].ask(message, time, self.defect, &mut self.hearsay);
+        let reply = self.servers[server].ask(message, time, self.defect, &mut self.witness);
         self.travel(from.replica, &Event::Back(from, Back::Reserve(reply)));
     }
 
@@ -476,7 +476,7 @@ impl World {
     }
 
     fn check(&self) -> Result<(), Violation> {
-        if !self.servers.iter().all(Server::sound) {
+        if !self.servers.iter().all(Server::is_sound) || !self.plan.rewinds && !self.witness.is_sound() {
             return Err(Violation::new(
                 "the reserve has lent more than it has".into(),
             ));
@@ -576,9 +576,6 @@ const TICK: i64 = 100;
 
 /// So long a call waits for money, in milliseconds.
 pub(crate) const PATIENCE: i64 = 50;
-
-/// So long an answer is waited for.
-const TIME_OUT: i64 = 1_000;
 
 /// Longer than the longest call, and than a ledger keeps what it does not need.
 const QUIET: i64 = 20_000;
