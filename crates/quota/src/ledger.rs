@@ -20,18 +20,19 @@ use smallvec::SmallVec;
 use tokio::time::{Instant, timeout, timeout_at};
 use tollgate_core::fact::Cost;
 
+use self::{
+    account::Account,
+    hold::{Share, Shares},
+    options::Options,
+    table::{Entry, Table},
+    teller::Teller,
+};
 pub use self::{
     account::Why,
     claim::Claim,
     hold::{Hold, Overrun, Settlement},
     holding::Holding,
     options::Warning,
-};
-use self::{
-    hold::{Share, Shares},
-    options::Options,
-    table::{Entry, Table},
-    teller::Teller,
 };
 use crate::{Bank, Budget, bank::MemoryAuthority};
 
@@ -199,10 +200,9 @@ impl Ledger {
                     Err(short) if short.why == Why::Unavailable => short,
                     result => return result,
                 };
-                let change = changes
-                    .into_iter()
-                    .nth(short.index)
-                    .expect("it is one of the claims");
+                let Some(change) = changes.into_iter().nth(short.index) else {
+                    return Err(short);
+                };
                 if timeout_at(deadline, change).await.is_err() {
                     return Err(short);
                 }
@@ -215,7 +215,9 @@ impl Ledger {
     pub fn snapshot(&self, claim: &Claim<'_>) -> Option<State> {
         let entry = self.desk.table.find(claim)?;
         let now = self.desk.now();
-        let figures = entry.lock().account.figures(now);
+        let figures = self
+            .wake(&mut entry.lock(), &entry, claim.budget)
+            .figures(now);
         Some(State {
             limit: Cost::from_nanos(figures.limit),
             granted: Cost::from_nanos(figures.granted),
@@ -249,7 +251,10 @@ impl Ledger {
             changed.as_mut().enable();
             let others = {
                 let mut state = entry.lock();
-                state.account.hurry();
+                let Some(account) = state.awake() else {
+                    return;
+                };
+                account.hurry();
                 std::mem::replace(&mut state.is_talking, true)
             };
             if !others {
@@ -273,12 +278,15 @@ impl Ledger {
                 rest.min(part.amount())
             };
             rest = if is_last { spent } else { rest - takes };
-            let (debt, begins, warning) = {
+            let (debt, warning, begins) = {
                 let mut state = entry.lock();
-                let debt = state.account.settle(part, takes, now);
-                let warning = state.account.warning(self.options.warn_at);
-                let warning = warning.map(|used| (used, state.account.budget().limit()));
-                (debt, Teller::hire(&mut state, &self.desk), warning)
+                let account = state
+                    .awake()
+                    .expect("it does not rest while something is open");
+                let debt = account.settle(part, takes, now);
+                let used = account.warning(self.options.warn_at);
+                let warning = used.map(|used| (used, account.budget().limit()));
+                (debt, warning, Teller::hire(&mut state, &self.desk))
             };
             most = most.max(debt);
             if begins {
@@ -312,21 +320,20 @@ impl Ledger {
     ) -> Result<(), Short> {
         let now = self.desk.now();
         let mut state = entry.lock();
-        let held = state.account.hold(budget, amount.nanos(), now, |part| {
+        let account = self.wake(&mut state, entry, budget);
+        let held = account.hold(budget, amount.nanos(), now, |part| {
             shares.push(Share {
                 entry: Arc::clone(entry),
                 part,
                 claim,
             });
         });
-        let begins = Teller::hire(&mut state, &self.desk);
         let held = held.map_err(|why| {
-            let figures = state.account.figures(now);
+            let figures = account.figures(now);
             let resets_in = figures
                 .closes
                 .map(|closes| Duration::from_millis(closes.saturating_sub(now)));
-            let left = state
-                .account
+            let left = account
                 .is_known(now)
                 .then(|| Cost::from_nanos(figures.left));
             Short {
@@ -336,12 +343,22 @@ impl Ledger {
                 resets_in,
             }
         });
+        let begins = Teller::hire(&mut state, &self.desk);
         drop(state);
         if begins {
             teller::sweep(&self.desk, &self.options);
             self.teller(entry).spawn();
         }
         held
+    }
+
+    fn wake<'a>(
+        &self,
+        state: &'a mut table::State,
+        entry: &Entry,
+        budget: &Budget,
+    ) -> &'a mut Account {
+        state.wake(&entry.text, budget, self.desk.bank.reserve.is_some())
     }
 
     fn entry(&self, claim: &Claim<'_>) -> Option<Arc<Entry>> {

@@ -74,20 +74,22 @@ async fn all_budgets_are_held_or_none() {
     let bench = Bench::new();
     let (large, small) = (hard(1_000), hard(50));
     let claims = [claim("large", &large), claim("small", &small)];
+    let first = bench.ledger.hold_soon(&claims, nanos(30)).await.unwrap();
 
     let short = bench
         .ledger
-        .hold_soon(&claims, nanos(100))
+        .hold_soon(&claims, nanos(30))
         .await
         .unwrap_err();
 
     assert_eq!(
         (short.index, short.why, short.left),
-        (1, Why::Spent, Some(nanos(50)))
+        (1, Why::Spent, Some(nanos(20)))
     );
     assert!(short.resets_in.is_some());
-    assert_eq!(bench.ledger.snapshot(&claims[0]).unwrap().held, nanos(0));
-    assert!(bench.ledger.hold_soon(&claims, nanos(50)).await.is_ok());
+    assert_eq!(bench.ledger.snapshot(&claims[0]).unwrap().held, nanos(30));
+    assert!(bench.ledger.hold_soon(&claims, nanos(20)).await.is_ok());
+    drop(first);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,10 +1,12 @@
 mod hear;
+mod rest;
 mod talk;
 
 use std::sync::Arc;
 
 use tollgate_core::fact::Mode;
 
+pub(crate) use self::rest::Rest;
 pub use self::talk::{Ask, Send, Ticket};
 use self::talk::{Exchange, Front};
 use super::{
@@ -52,8 +54,9 @@ pub struct Account {
     sizing: Sizing,
     /// What was spent beyond what was granted, by window.
     debts: Vec<(u64, i64)>,
-    /// How often a debt was refused.
+    /// How often in a row a charge was refused, and how often a lease.
     strikes: u8,
+    refusals: u8,
     exchange: Option<Box<Exchange>>,
     front: Option<Box<Front>>,
 }
@@ -135,6 +138,7 @@ impl Account {
             sizing: Sizing::default(),
             debts: Vec::new(),
             strikes: 0,
+            refusals: 0,
             exchange: None,
             front: with_reserve.then(Box::default),
         }
@@ -154,6 +158,12 @@ impl Account {
         self.take_on(budget);
         self.is_hurried = false;
         let amount = amount.max(0);
+        let limit = self.budget.limit.nanos();
+        match self.budget.mode {
+            Mode::Hard if amount > limit => return Err(Why::Spent),
+            Mode::Soft if limit <= 0 => return Err(Why::Spent),
+            _ => {}
+        }
         let open = self.window(now);
         if self.budget.mode != Mode::Hard {
             return self.count(amount, open, now).map(part);

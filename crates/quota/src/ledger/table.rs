@@ -10,8 +10,11 @@ use std::{
 use hashbrown::HashTable;
 use tokio::sync::Notify;
 
-use super::{account::Account, claim::Claim};
-use crate::bank::Asker;
+use super::{
+    account::{Account, Rest},
+    claim::Claim,
+};
+use crate::{Budget, bank::Asker};
 
 /// All accounts of a ledger. Accounts that nobody holds and that have nothing open can be evicted.
 pub(super) struct Table {
@@ -37,9 +40,16 @@ pub(super) struct Entry {
 
 #[derive(Debug)]
 pub(super) struct State {
-    pub(super) account: Account,
+    slot: Slot,
     /// Whether a task talks with the bank about it.
     pub(super) is_talking: bool,
+}
+
+/// An account in use, or what is kept of it: most of a million callers rest.
+#[derive(Debug)]
+enum Slot {
+    Awake(Box<Account>),
+    Resting(Rest),
 }
 
 impl Table {
@@ -87,11 +97,12 @@ impl Table {
         let text: Arc<str> = claim.text().into();
         let asker = Asker::random();
         let account = Account::new(Arc::clone(&text), claim.budget.clone(), asker, with_reserve);
+        let slot = Slot::Awake(Box::new(account));
         let entry = Arc::new(Entry {
             hash,
             text,
             state: Mutex::new(State {
-                account,
+                slot,
                 is_talking: false,
             }),
             changed: Notify::new(),
@@ -140,7 +151,7 @@ impl Table {
         let mut shard = lock(shard);
         let before = shard.len();
         // Nobody can take hold of one meanwhile: that takes the shard's lock.
-        shard.retain(|entry| Arc::strong_count(entry) > 1 || !entry.lock().account.is_idle(now));
+        shard.retain(|entry| Arc::strong_count(entry) > 1 || !entry.lock().is_idle(now));
         let evicted = before - shard.len();
         self.size.fetch_sub(evicted, Ordering::Relaxed);
         evicted > 0
@@ -163,6 +174,41 @@ impl fmt::Debug for Table {
 impl Entry {
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
+    }
+}
+
+impl State {
+    /// The account, if it is in use.
+    pub(super) fn awake(&mut self) -> Option<&mut Account> {
+        match &mut self.slot {
+            Slot::Awake(account) => Some(account),
+            Slot::Resting(_) => None,
+        }
+    }
+
+    /// The account, from here on in use.
+    pub(super) fn wake(
+        &mut self,
+        text: &Arc<str>,
+        budget: &Budget,
+        with_reserve: bool,
+    ) -> &mut Account {
+        if let Slot::Resting(rest) = self.slot {
+            let account = Account::wake(Arc::clone(text), budget.clone(), rest, with_reserve);
+            self.slot = Slot::Awake(Box::new(account));
+        }
+        self.awake().expect("it has just been woken")
+    }
+
+    /// Lets it rest, if it was not used lately.
+    pub(super) fn rest(&mut self, now: u64) {
+        if let Some(rest) = self.awake().and_then(|account| account.rest(now)) {
+            self.slot = Slot::Resting(rest);
+        }
+    }
+
+    fn is_idle(&mut self, now: u64) -> bool {
+        !self.is_talking && self.awake().is_none_or(|account| account.is_idle(now))
     }
 }
 

@@ -25,7 +25,9 @@ pub(super) struct Teller {
 impl Teller {
     /// Begins to talk, if there is something to say and nobody does. The caller has the account's lock.
     pub(super) fn hire(state: &mut State, desk: &Desk) -> bool {
-        let begins = !state.is_talking && state.account.is_asking(desk.now());
+        let now = desk.now();
+        let is_asking = state.awake().is_some_and(|account| account.is_asking(now));
+        let begins = !state.is_talking && is_asking;
         state.is_talking |= begins;
         begins
     }
@@ -52,8 +54,12 @@ impl Teller {
             let next = {
                 let mut state = self.entry.lock();
                 let now = self.desk.now();
-                let send = state.account.next_message(now, || Asker::random().0);
-                let again_at = state.account.due(now).filter(|_| state.account.is_lost());
+                let account = state.awake();
+                let (send, again_at) = account.map_or((None, None), |account| {
+                    let send = account.next_message(now, || Asker::random().0);
+                    let again_at = account.due(now).filter(|_| account.is_lost());
+                    (send, again_at)
+                });
                 self.under_way = send.as_ref().map(|send| send.ticket);
                 // Said under the same lock: whoever comes next finds nobody, and begins anew.
                 self.is_done = send.is_none() && again_at.is_none();
@@ -96,25 +102,22 @@ impl Teller {
     }
 
     fn hear(&mut self, ticket: Ticket, heard: Result<Heard, BankError>) {
-        let used = {
-            let mut state = self.entry.lock();
+        self.under_way = None;
+        let warning = self.entry.lock().awake().and_then(|account| {
             let now = self.desk.now();
             match heard {
-                Ok(Heard::Answer(answer)) => state.account.answered(ticket, answer, now),
-                Ok(Heard::Reply(reply)) => state.account.replied(ticket, reply, now),
+                Ok(Heard::Answer(answer)) => account.answered(ticket, answer, now),
+                Ok(Heard::Reply(reply)) => account.replied(ticket, reply, now),
                 Err(error) => {
                     tracing::debug!(account = &*self.entry.text, %error, "the bank is asked again");
-                    state.account.lost(ticket, now);
+                    account.lost(ticket, now);
                 }
             }
-            self.under_way = None;
-            state
-                .account
-                .warning(self.options.warn_at)
-                .map(|used| (used, state.account.budget().limit()))
-        };
+            let used = account.warning(self.options.warn_at)?;
+            Some((used, account.budget().limit()))
+        });
         self.entry.changed.notify_waiters();
-        if let Some((used, limit)) = used {
+        if let Some((used, limit)) = warning {
             self.options.warn(&self.entry.text, used, limit);
         }
     }
@@ -127,8 +130,8 @@ impl Drop for Teller {
             return;
         }
         let mut state = self.entry.lock();
-        if let Some(ticket) = self.under_way.take() {
-            state.account.lost(ticket, self.desk.now());
+        if let (Some(ticket), Some(account)) = (self.under_way, state.awake()) {
+            account.lost(ticket, self.desk.now());
         }
         state.is_talking = false;
     }
@@ -178,8 +181,13 @@ impl Sweeper {
     fn look(&self, desk: &Arc<Desk>, shard: usize) {
         let now = desk.now();
         let due = desk.table.select(shard, |state| {
-            let is_due = !state.is_talking && state.account.due(now).is_some_and(|due| due <= now);
-            state.is_talking |= is_due;
+            if state.is_talking {
+                return false;
+            }
+            let due = state.awake().and_then(|account| account.due(now));
+            let is_due = due.is_some_and(|due| due <= now);
+            state.is_talking = is_due;
+            state.rest(now);
             is_due
         });
         for entry in due {

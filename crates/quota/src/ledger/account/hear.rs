@@ -27,6 +27,7 @@ impl Account {
                 if !self.name(window, exchange.asked_at, now) {
                     return;
                 }
+                self.refusals = 0;
                 self.left = left;
                 self.scarce = scarce;
                 self.granted(window, amount.max(0), purpose, now);
@@ -213,14 +214,23 @@ impl Account {
                     None => return,
                 }
             }
-            _ => return,
+            _ => {
+                self.refusals += 1;
+                if self.refusals >= STRIKES {
+                    // It is not asked for ever what it does not grant; whoever waits asks anew.
+                    self.refusals = 0;
+                    self.demand = None;
+                    self.ahead = false;
+                }
+                return;
+            }
         };
         self.strikes += 1;
         if self.strikes < STRIKES {
             return;
         }
-        // It never will be booked: its window has ended, and nobody is asked about it any more.
         self.strikes = 0;
+        // It never will be booked: its window has ended, and nobody is asked about it any more.
         tracing::error!(
             account = &*self.text,
             window,
@@ -307,5 +317,5 @@ const LONGEST_WAIT: u64 = 2_000;
 /// A window that goes on after its end does so at least for so long, in milliseconds.
 const LEAST_WINDOW: u64 = 1_000;
 
-/// A charge that was refused so often, each time to a new asker, is not repeated.
+/// What was refused so often, each time to a new asker, is not repeated.
 const STRIKES: u8 = 3;

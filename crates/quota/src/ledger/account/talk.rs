@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use tollgate_core::fact::Mode;
+use tollgate_core::fact::{Cost, Mode};
 
 use super::{Account, Demand, UNNAMED};
 use crate::{
@@ -272,7 +272,7 @@ impl Account {
 
     fn order(&self, least: i64, wish: i64) -> Content {
         Content::Order(Order::Grant {
-            limit: self.budget.limit,
+            limit: self.budget.limit.max(Cost::default()),
             every: self.budget.every,
             zone: Arc::clone(&self.budget.zone),
             least,
@@ -369,7 +369,7 @@ const SHARE: i64 = 100;
 const REPORT: u64 = 1_000;
 
 /// Who has not held anything for so long gives back, in milliseconds.
-const IDLE: u64 = 4_000;
+pub(super) const IDLE: u64 = 4_000;
 
 /// The same while little is left for everybody.
 const SCARCE: u64 = 200;

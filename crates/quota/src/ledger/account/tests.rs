@@ -23,14 +23,16 @@ fn the_first_hold_asks_the_authority_and_then_fits() {
 #[test]
 fn what_is_spent_is_told_at_once_and_asked_again_later() {
     let mut bench = Bench::new(hard(100), false);
-    assert_eq!(bench.hold(101), Err(Why::Unavailable));
+    assert_eq!(bench.hold(101), Err(Why::Spent), "it never fits");
+    bench.fill(50);
+    assert_eq!(bench.hold(60), Err(Why::Unavailable));
     bench.exchange();
 
-    assert_eq!(bench.hold(101), Err(Why::Spent));
+    assert_eq!(bench.hold(60), Err(Why::Spent));
     assert!(bench.account.next_message(bench.now, || 7).is_none());
 
     bench.now += 250;
-    assert_eq!(bench.hold(101), Err(Why::Unavailable));
+    assert_eq!(bench.hold(60), Err(Why::Unavailable));
 }
 
 #[test]
