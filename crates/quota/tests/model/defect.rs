@@ -53,6 +53,7 @@ impl Defect {
         match self {
             Self::KeepsTheNonce => Plan::flushes(seed),
             Self::SkipsTheSequence => Plan::rewinds(seed),
+            Self::ForgetsThatItWasAReplica => Plan::fails_over(seed),
             _ => true,
         }
     }

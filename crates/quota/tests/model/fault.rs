@@ -93,6 +93,9 @@ impl Fault {
                 _ => Self::Flush,
             };
         }
+        if plan.fails_over && chance.happens(700) {
+            return [Self::FailOver, Self::FailOver, Self::Copy][chance.index(3)];
+        }
         let jump = chance.between(-10 * DAY, 10 * DAY);
         match chance.index(if plan.reserve { 15 } else { 8 }) {
             0 | 1 => Self::Kill(replica, long),

@@ -29,6 +29,8 @@ pub(crate) struct Plan {
     pub(crate) is_calm: bool,
     /// Whether the reserve loses its memory again and again.
     pub(crate) flushes: bool,
+    /// Whether servers take each other's place again and again.
+    pub(crate) fails_over: bool,
     /// Whether each call produces as much as it may.
     pub(crate) full: bool,
     /// Whether ledgers forget accounts that nothing is open in.
@@ -36,7 +38,7 @@ pub(crate) struct Plan {
     /// Whether usage may be reported that cannot be.
     pub(crate) absurd: bool,
     /// Whether the reserve's memory is put back within a running process. Nothing is promised then, since `seq` only protects
-    /// an asker who has seen more: it is put back once, and there is one asker, that is not killed.
+    /// an asker who has seen more: it is put back once, and there is one asker, that is not killed or evicted.
     pub(crate) rewinds: bool,
 }
 
@@ -44,6 +46,7 @@ impl Plan {
     pub(crate) fn of(seed: u64, chance: &mut Chance) -> Self {
         let rewinds = Self::rewinds(seed);
         let flushes = Self::flushes(seed);
+        let fails_over = Self::fails_over(seed);
         let calm = seed.is_multiple_of(8);
         let largest = [1, 10, 100][chance.index(3)];
         let price = chance.between(1, 20);
@@ -51,7 +54,7 @@ impl Plan {
         let rise = chance.happens(400);
         let mut plan = Self {
             replicas: if rewinds { 1 } else { 1 + chance.index(4) },
-            reserve: rewinds || flushes || chance.happens(700),
+            reserve: rewinds || flushes || fails_over || chance.happens(700),
             limit: largest * price * [3, 30, 300, 1_000][chance.index(4)],
             begins_at: HOUR
                 - if chance.happens(600) {
@@ -89,8 +92,9 @@ impl Plan {
             faults: if calm { 0 } else { chance.index(15) },
             is_calm: calm,
             flushes,
+            fails_over,
             full: chance.happens(300),
-            evicts: chance.happens(300),
+            evicts: !rewinds && chance.happens(300),
             absurd: !calm && chance.happens(200),
             rewinds,
         };
@@ -108,6 +112,11 @@ impl Plan {
     /// Whether it is lost again and again.
     pub(crate) const fn flushes(seed: u64) -> bool {
         seed % 8 == 5
+    }
+
+    /// Whether servers take each other's place again and again.
+    pub(crate) const fn fails_over(seed: u64) -> bool {
+        seed % 8 == 3
     }
 
     /// The reserve's memory is lost ten times a second, and answers with it: what is repeated meets another memory.

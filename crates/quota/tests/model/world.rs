@@ -476,7 +476,9 @@ impl World {
     }
 
     fn check(&self) -> Result<(), Violation> {
-        if !self.servers.iter().all(Server::is_sound) || !self.plan.rewinds && !self.witness.is_sound() {
+        if !self.servers.iter().all(Server::is_sound)
+            || !self.plan.rewinds && !self.witness.is_sound()
+        {
             return Err(Violation::new(
                 "the reserve has lent more than it has".into(),
             ));
