@@ -157,6 +157,7 @@ impl Api {
     }
 
     /// Whether its answers are a model's own words, whose number can be limited.
+    #[cfg(feature = "upstream")]
     pub(crate) const fn gives_text(self) -> bool {
         matches!(
             self.operation(),

@@ -19,13 +19,14 @@ use crate::{Dialect, ModelInfo, PriceError, Prices, dialect::Api, peek::Peek};
 /// chooses the target: another one may be able to serve what this one refuses.
 ///
 /// ```
-/// use tollgate_llm::{Endpoint, Upstream};
+/// use http::request::Parts;
+/// use tokio::sync::watch;
+/// use tollgate_llm::{Dialect, Prices, WorstCase};
 ///
-/// let openai = Endpoint::new("openai", "https://api.openai.com/v1")?;
-/// let worst = Upstream::new([openai]).worst_case();
-/// let price_of = move |parts: &http::request::Parts, output| worst.of(parts, output);
-/// # let _ = price_of;
-/// # Ok::<_, tollgate_llm::EndpointError>(())
+/// let (_reload, prices) = watch::channel(Prices::built_in());
+/// let worst = WorstCase::new(prices, [("openai".into(), Dialect::OpenAi)]);
+/// let size = move |parts: &Parts, output| worst.of(parts, output); // what a quota asks
+/// # let _ = size;
 /// ```
 #[derive(Clone)]
 pub struct WorstCase {

@@ -10,10 +10,10 @@ use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 use tokio::{io::AsyncReadExt, net::TcpListener};
 use tollgate_core::{
-    PayloadLayer, Rejection, Reply, Trail,
+    PayloadLayer, Rejection, Trail,
     fact::{Allowance, Dispatch, Failure, Target, Usage},
 };
-use tollgate_llm::{Dialect, Endpoint, InspectLayer, RenderLayer, Upstream, UpstreamBody};
+use tollgate_llm::{Dialect, Endpoint, InspectLayer, RenderLayer, Upstream};
 use tower::{ServiceBuilder, ServiceExt};
 
 const CHAT: &str = "/v1/chat/completions";
@@ -53,15 +53,12 @@ fn request(path: &str, trail: &Trail, allowed: Option<u64>, body: &Value) -> Req
     request.body(Full::from(body.to_string())).unwrap()
 }
 
-async fn answer(
-    endpoint: Endpoint,
-    request: Request<Full<Bytes>>,
-) -> Response<Reply<UpstreamBody>> {
+async fn answer(endpoint: Endpoint, request: Request<Full<Bytes>>) -> Response<()> {
     let service = ServiceBuilder::new()
         .layer(PayloadLayer::new())
         .layer(InspectLayer::new())
         .service(Upstream::new([endpoint]));
-    service.oneshot(request).await.unwrap()
+    service.oneshot(request).await.unwrap().map(drop)
 }
 
 #[tokio::test]

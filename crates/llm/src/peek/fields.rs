@@ -48,6 +48,10 @@ pub(super) struct Fields<'a> {
         deserialize_with = "also_null"
     )]
     pub(super) generation: Option<&'a RawValue>,
+    #[cfg_attr(
+        not(feature = "upstream"),
+        expect(dead_code, reason = "only who sends a limit reads it")
+    )]
     #[serde(borrow)]
     pub(super) thinking: Option<&'a RawValue>,
     #[serde(borrow)]
