@@ -6,15 +6,16 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::request::Parts;
+use http::{StatusCode, request::Parts};
 use tollgate_core::{
     Admission, Gate, Rejection, Trail,
-    fact::{Mode, Terms},
+    fact::{Cost, Mode, Terms},
 };
 
 use crate::{
-    Away, Measures, Permit, Rule,
+    Away, Ledger, Measures, Permit, Rule,
     accounts::Accounts,
+    booking::Booking,
     gather::Gather,
     rule::Source,
     shared::SharedRates,
@@ -24,11 +25,11 @@ use crate::{
 /// The gate of a [`QuotaLayer`](crate::QuotaLayer): its rules, and the accounts.
 #[derive(Clone, Debug)]
 pub struct QuotaGate {
-    pub(crate) config: Config,
+    pub(crate) config: Arc<Config>,
     pub(crate) accounts: Arc<Accounts>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Config {
     pub(crate) rules: Vec<Rule>,
     /// Of rules that have none of their own.
@@ -40,52 +41,92 @@ pub(crate) struct Config {
     pub(crate) max_keys: usize,
     pub(crate) shared: Option<Arc<SharedRates>>,
     pub(crate) away: Away,
+    pub(crate) ledger: Option<Ledger>,
+    pub(crate) worst: Option<Arc<Worst>>,
+    /// The least output that is of use.
+    pub(crate) clamp: Option<u64>,
+    /// How it is answered when a budget is spent.
+    pub(crate) spent: StatusCode,
 }
+
+/// What a request may cost at most, given the most output for each answer; and how much output that is.
+pub(crate) type Worst = dyn Fn(&Parts, Option<u64>) -> Result<(Cost, u64), Rejection> + Send + Sync;
 
 impl Gate for QuotaGate {
     type Observer = Permit;
     type Later = Deciding;
 
     fn admit(&self, mut parts: Parts) -> Admission<Permit, Deciding> {
-        let permit = match self.take(&mut parts) {
-            Ok(permit) => permit,
-            Err(rejection) => return Admission::Now(Err(rejection)),
-        };
-        match &permit.shared {
-            None => Admission::Now(Ok((parts, permit))),
-            Some(shared) => {
-                let (shared, max_keys) = (Arc::clone(shared), self.config.max_keys);
-                Admission::Later(Deciding(Box::pin(async move {
-                    let mut permit = permit;
-                    shared.take(&mut permit, max_keys).await?;
-                    Ok((parts, permit))
-                })))
+        match self.take(&mut parts) {
+            Err(rejection) => Admission::Now(Err(rejection)),
+            Ok((permit, true)) => Admission::Now(Ok((parts, permit))),
+            Ok((permit, false)) => {
+                let later = take_later(Arc::clone(&self.config), parts, permit);
+                Admission::Later(Deciding(Box::pin(later)))
             }
         }
     }
 }
 
 impl QuotaGate {
-    /// Takes what can be had at once.
-    fn take(&self, parts: &mut Parts) -> Result<Permit, Rejection> {
-        let mut gather = Gather::new(&self.config, &self.accounts, parts);
+    /// Takes what can be had at once, and says whether that is all.
+    fn take(&self, parts: &mut Parts) -> Result<(Permit, bool), Rejection> {
+        let config = &*self.config;
+        let mut gather = Gather::new(config, &self.accounts, parts);
         gather.run()?;
-        let (wants, _dues) = (gather.wants, gather.dues);
+        let (wants, dues) = (gather.wants, gather.dues);
         let is_told =
             |want: &Want| want.mode == Mode::Observe || matches!(want.kind, Kind::Tokens(_));
-        let trail = wants.iter().any(is_told).then(|| Trail::of(parts));
-        let shared = wants.iter().any(|want| want.shared.is_some());
+        let has_trail = !dues.is_empty() || wants.iter().any(is_told);
+        let is_shared = wants.iter().any(|want| want.shared.is_some());
+
         let mut permit = Permit::new(Arc::clone(&self.accounts), wants);
-        permit.trail = trail;
-        if shared {
-            permit.shared.clone_from(&self.config.shared);
+        permit.trail = has_trail.then(|| Trail::of(parts));
+        if is_shared {
+            permit.shared.clone_from(&config.shared);
         }
-        permit.take(self.config.max_keys)?;
-        Ok(permit)
+        permit.take(config.max_keys)?;
+        let mut is_all = !is_shared;
+        if !dues.is_empty() {
+            let mut booking = Box::new(Booking::new(config, parts, dues)?);
+            is_all &= booking.now(config, parts)?;
+            permit.booking = Some(booking);
+        }
+        if is_all {
+            permit.allow(parts);
+        }
+        Ok((permit, is_all))
     }
 }
 
-/// A decision that waits for a store.
+/// Takes what others have to be asked for: money before shared rates, since it is given back without asking.
+async fn take_later(
+    config: Arc<Config>,
+    mut parts: Parts,
+    mut permit: Permit,
+) -> Result<(Parts, Permit), Rejection> {
+    if let Some(booking) = &mut permit.booking {
+        booking.soon(&config, &parts).await?;
+    }
+    if let Some(shared) = permit.shared.clone() {
+        shared.take(&mut permit, config.max_keys).await?;
+    }
+    permit.allow(&mut parts);
+    Ok((parts, permit))
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("rules", &self.rules)
+            .field("source", &self.source)
+            .field("only", &self.only)
+            .field("defaults", &self.defaults)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A decision that waits for a bank or a store.
 pub struct Deciding(Pin<Box<dyn Future<Output = Result<(Parts, Permit), Rejection>> + Send>>);
 
 impl Future for Deciding {

@@ -1,14 +1,14 @@
 use std::sync::Arc;
 
-use http::request::Parts;
+use http::{StatusCode, request::Parts};
 use tollgate_core::{
-    GateLayer, GateService,
-    fact::{Scope, Terms},
+    GateLayer, GateService, Rejection,
+    fact::{Cost, Scope, Terms},
 };
 use tower_layer::Layer;
 
 use crate::{
-    Account, Away, Measures, Quota, QuotaGate, RateStore, Rule,
+    Account, Away, Ledger, Measures, Quota, QuotaGate, RateStore, Rule,
     accounts::Accounts,
     gate::Config,
     rule::{Source, Weight},
@@ -59,7 +59,7 @@ impl QuotaLayer {
     pub fn unlimited() -> Self {
         Self {
             gate: QuotaGate {
-                config: Config {
+                config: Arc::new(Config {
                     rules: Vec::new(),
                     source: Source::Scope(Scope::Key),
                     anonymous: false,
@@ -69,7 +69,11 @@ impl QuotaLayer {
                     max_keys: 1_000_000,
                     shared: None,
                     away: Away::default(),
-                },
+                    ledger: None,
+                    worst: None,
+                    clamp: None,
+                    spent: StatusCode::TOO_MANY_REQUESTS,
+                }),
                 accounts: Arc::new(Accounts::new()),
             },
         }
@@ -78,7 +82,7 @@ impl QuotaLayer {
     /// Adds a limit.
     #[must_use]
     pub fn rule(mut self, rule: Rule) -> Self {
-        self.gate.config.rules.push(rule);
+        self.config().rules.push(rule);
         self
     }
 
@@ -99,7 +103,7 @@ impl QuotaLayer {
         F: Fn(&Parts) -> A + Send + Sync + 'static,
         A: Account,
     {
-        let config = &mut self.gate.config;
+        let config = self.config();
         config.source = Source::by(account);
         let rules = config.rules.drain(..).map(Rule::anew);
         config.rules = rules.collect();
@@ -109,7 +113,7 @@ impl QuotaLayer {
     /// Lets all callers without a principal share one account; by default, they are answered with `500`.
     #[must_use]
     pub fn anonymous(mut self) -> Self {
-        self.gate.config.anonymous = true;
+        self.config().anonymous = true;
         self
     }
 
@@ -132,28 +136,28 @@ impl QuotaLayer {
     /// budgets.
     #[must_use]
     pub fn defaults(mut self, terms: Terms) -> Self {
-        self.gate.config.defaults = terms;
+        self.config().defaults = terms;
         self
     }
 
     /// Looks after some of the limits only. Clones still share the accounts.
     #[must_use]
     pub fn only(mut self, measures: Measures) -> Self {
-        self.gate.config.only = measures;
+        self.config().only = measures;
         self
     }
 
     /// Says how many tokens of output to reserve where the caller does not bound them; 1,000 by default.
     #[must_use]
     pub fn expect_output(mut self, tokens: u64) -> Self {
-        self.gate.config.expected_output = tokens;
+        self.config().expected_output = tokens;
         self
     }
 
     /// Keeps the rates in a store that several processes share.
     #[must_use]
     pub fn store(mut self, store: impl RateStore) -> Self {
-        self.gate.config.shared = Some(Arc::new(SharedRates::new(Arc::new(store))));
+        self.config().shared = Some(Arc::new(SharedRates::new(Arc::new(store))));
         self
     }
 
@@ -161,7 +165,40 @@ impl QuotaLayer {
     /// requests are refused.
     #[must_use]
     pub fn when_away(mut self, away: Away) -> Self {
-        self.gate.config.away = away;
+        self.config().away = away;
+        self
+    }
+
+    /// Keeps budgets by this ledger.
+    #[must_use]
+    pub fn ledger(mut self, ledger: Ledger) -> Self {
+        self.config().ledger = Some(ledger);
+        self
+    }
+
+    /// Says what a request may cost at most, and how many tokens of output, for each answer, that pays for. Hard budgets
+    /// hold this, and tell the upstream by an `Allowance`. Where the function is given a number, the output is no more.
+    #[must_use]
+    pub fn worst<F>(mut self, worst: F) -> Self
+    where
+        F: Fn(&Parts, Option<u64>) -> Result<(Cost, u64), Rejection> + Send + Sync + 'static,
+    {
+        self.config().worst = Some(Arc::new(worst));
+        self
+    }
+
+    /// Lowers the output of a request to what its budgets have left, unless that is under the least that is of use. By
+    /// default, what may not fit is refused.
+    #[must_use]
+    pub fn clamp(mut self, least: u64) -> Self {
+        self.config().clamp = Some(least);
+        self
+    }
+
+    /// Sets the status of the answer when a budget is spent: `429` by default, or `402`.
+    #[must_use]
+    pub fn spent_status(mut self, status: StatusCode) -> Self {
+        self.config().spent = status;
         self
     }
 
@@ -169,7 +206,7 @@ impl QuotaLayer {
     /// `503` and `quota_overloaded`: to forget one of them would forgive what it has spent.
     #[must_use]
     pub fn max_keys(mut self, max: usize) -> Self {
-        self.gate.config.max_keys = max;
+        self.config().max_keys = max;
         self
     }
 
@@ -185,8 +222,12 @@ impl QuotaLayer {
         self.gate.accounts.slots.held()
     }
 
+    fn config(&mut self) -> &mut Config {
+        Arc::make_mut(&mut self.gate.config)
+    }
+
     fn change_first(mut self, change: impl FnOnce(Rule) -> Rule) -> Self {
-        let rules = &mut self.gate.config.rules;
+        let rules = &mut self.config().rules;
         if !rules.is_empty() {
             let rule = change(rules.remove(0));
             rules.insert(0, rule);

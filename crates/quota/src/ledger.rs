@@ -1,3 +1,397 @@
 pub(crate) mod account;
+mod claim;
+mod hold;
+mod holding;
+mod options;
 pub(crate) mod pool;
 mod sizing;
+mod table;
+mod teller;
+
+use std::{
+    fmt,
+    pin::pin,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+use futures_util::{StreamExt, stream};
+use smallvec::SmallVec;
+use tokio::time::{Instant, timeout, timeout_at};
+use tollgate_core::fact::Cost;
+
+pub use self::{
+    account::Why,
+    claim::Claim,
+    hold::{Hold, Overrun, Settlement},
+    holding::Holding,
+    options::Warning,
+};
+use self::{
+    hold::{Share, Shares},
+    options::Options,
+    table::{Entry, Table},
+    teller::Teller,
+};
+use crate::{Bank, Budget, bank::MemoryAuthority};
+
+/// Decides in memory what may be spent of budgets, by leases from a [`Bank`]. Clones share everything.
+///
+/// ```
+/// use tollgate_core::fact::{Cost, Period};
+/// use tollgate_quota::{Budget, Claim, Ledger, Settlement};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let ledger = Ledger::volatile();
+/// let budget = Budget::hard(Cost::from_nanos(1_000), Period::Day);
+/// let claim = Claim { scope: "key", account: "alice", name: "daily", budget: &budget };
+///
+/// let hold = ledger.hold_soon(&[claim], Cost::from_nanos(600)).await.unwrap();
+/// assert!(ledger.hold_soon(&[claim], Cost::from_nanos(600)).await.is_err());
+///
+/// hold.settle(Settlement::Known(Cost::from_nanos(250)));
+/// assert!(ledger.hold_soon(&[claim], Cost::from_nanos(600)).await.is_ok());
+/// # });
+/// ```
+#[derive(Clone)]
+pub struct Ledger {
+    desk: Arc<Desk>,
+    options: Arc<Options>,
+}
+
+/// What clones of a ledger share.
+#[derive(Debug)]
+struct Desk {
+    bank: Bank,
+    table: Table,
+    epoch: Instant,
+    /// Whether a task looks after idle accounts.
+    is_swept: AtomicBool,
+}
+
+/// Nothing is held, for this budget has too little.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Short {
+    /// Which of the claims.
+    pub index: usize,
+    /// Why.
+    pub why: Why,
+    /// What is left, as far as is known.
+    pub left: Option<Cost>,
+    /// When the window ends, if it ends and is known.
+    pub resets_in: Option<Duration>,
+}
+
+/// A budget as a ledger knows it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct State {
+    /// The most that may be spent in a window.
+    pub limit: Cost,
+    /// What the bank has granted here and has not got back; of a budget that is not hard, what was reported to it.
+    pub granted: Cost,
+    /// In open holds.
+    pub held: Cost,
+    /// Settled here, in this window.
+    pub spent: Cost,
+    /// What is left, as far as is known here.
+    pub left: Cost,
+    /// When the window ends; absent if it does not, or is not known.
+    pub ends_in: Option<Duration>,
+}
+
+impl Ledger {
+    /// One that leases from this bank. It does so in tasks of the runtime that it is used in.
+    #[must_use]
+    pub fn new(bank: Bank) -> Self {
+        let desk = Desk {
+            bank,
+            table: Table::new(),
+            epoch: Instant::now(),
+            is_swept: AtomicBool::new(false),
+        };
+        Self {
+            desk: Arc::new(desk),
+            options: Arc::default(),
+        }
+    }
+
+    /// One whose memory ends with the process: whoever restarts it has the whole budget again.
+    #[must_use]
+    pub fn volatile() -> Self {
+        Self::new(Bank::new(MemoryAuthority::new()))
+    }
+
+    /// Sets how many accounts are kept; a million by default. Idle ones are evicted once they have given back, and none
+    /// forgives what was spent. If none is idle, there is no place for another: it is refused.
+    #[must_use]
+    pub fn max_accounts(mut self, max: usize) -> Self {
+        Arc::make_mut(&mut self.options).max_accounts = max;
+        self
+    }
+
+    /// Sets how long [`hold_soon`](Self::hold_soon) waits for the bank; 50 ms by default.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        Arc::make_mut(&mut self.options).patience = patience;
+        self
+    }
+
+    /// Sets at how many percent of a limit is warned; 80 by default.
+    #[must_use]
+    pub fn warn_at(mut self, percent: u8) -> Self {
+        Arc::make_mut(&mut self.options).warn_at = percent;
+        self
+    }
+
+    /// Calls this when so much of a budget is used that a warning is due: once a window.
+    #[must_use]
+    pub fn on_warning(mut self, hook: impl Fn(&Warning<'_>) + Send + Sync + 'static) -> Self {
+        Arc::make_mut(&mut self.options).on_warning = Some(Arc::new(hook));
+        self
+    }
+
+    /// Holds this much in each of the budgets, or nothing, without waiting for anything. What is short is asked of the
+    /// bank for the next one.
+    ///
+    /// # Errors
+    /// If one of them has too little here.
+    pub fn hold(&self, claims: &[Claim<'_>], amount: Cost) -> Result<Hold, Short> {
+        let mut shares = Shares::new();
+        for (index, claim) in claims.iter().enumerate() {
+            let entry = self.entry(claim);
+            let held = match &entry {
+                Some(entry) => self.hold_in(entry, claim.budget, index, amount, &mut shares),
+                None => Err(full(index)),
+            };
+            if let Err(short) = held {
+                self.settle(shares, 0);
+                return Err(short);
+            }
+        }
+        Ok(Hold::new(self.clone(), shares, amount))
+    }
+
+    /// Holds this much in each of the budgets, or nothing. If it is not here, the bank is asked, and waited for a little.
+    /// The first try is made now, not when it is polled.
+    pub fn hold_soon(&self, claims: &[Claim<'_>], amount: Cost) -> Holding {
+        match self.hold(claims, amount) {
+            Err(short) if short.why == Why::Unavailable => {}
+            result => return Holding::now(result),
+        }
+        // They are kept, so that they are not evicted while the bank is asked.
+        let mut accounts: SmallVec<[(Arc<Entry>, Budget); 4]> = SmallVec::new();
+        for (index, claim) in claims.iter().enumerate() {
+            match self.entry(claim) {
+                Some(entry) => accounts.push((entry, claim.budget.clone())),
+                None => return Holding::now(Err(full(index))),
+            }
+        }
+        let ledger = self.clone();
+        let deadline = Instant::now() + self.options.patience;
+        Holding::later(async move {
+            loop {
+                // Heard from here on, so that no answer comes unheard between the try and the wait.
+                let changes: SmallVec<[_; 4]> = accounts
+                    .iter()
+                    .map(|(entry, _)| entry.changed.notified())
+                    .collect();
+                let short = match ledger.hold_all(&accounts, amount) {
+                    Err(short) if short.why == Why::Unavailable => short,
+                    result => return result,
+                };
+                let change = changes
+                    .into_iter()
+                    .nth(short.index)
+                    .expect("it is one of the claims");
+                if timeout_at(deadline, change).await.is_err() {
+                    return Err(short);
+                }
+            }
+        })
+    }
+
+    /// What is known of a budget; nothing if it was not used here lately.
+    #[must_use]
+    pub fn snapshot(&self, claim: &Claim<'_>) -> Option<State> {
+        let entry = self.desk.table.find(claim)?;
+        let now = self.desk.now();
+        let figures = entry.lock().account.figures(now);
+        Some(State {
+            limit: Cost::from_nanos(figures.limit),
+            granted: Cost::from_nanos(figures.granted),
+            held: Cost::from_nanos(figures.held),
+            spent: Cost::from_nanos(figures.spent),
+            left: Cost::from_nanos(figures.left),
+            ends_in: figures
+                .closes
+                .map(|closes| Duration::from_millis(closes.saturating_sub(now))),
+        })
+    }
+
+    /// Reports and gives back what is not held, in bounded time. What a bank cannot be told stays spent.
+    pub async fn close(&self) {
+        let closing = async {
+            for shard in 0..self.desk.table.shards() {
+                let entries = self.desk.table.select(shard, |_| true);
+                stream::iter(entries)
+                    .for_each_concurrent(TALKS, |entry| self.close_one(entry))
+                    .await;
+            }
+        };
+        if timeout(CLOSING, closing).await.is_err() {
+            tracing::warn!("not all that was free was given back before the ledger was closed");
+        }
+    }
+
+    async fn close_one(&self, entry: Arc<Entry>) {
+        loop {
+            let mut changed = pin!(entry.changed.notified());
+            changed.as_mut().enable();
+            let others = {
+                let mut state = entry.lock();
+                state.account.hurry();
+                std::mem::replace(&mut state.is_talking, true)
+            };
+            if !others {
+                return self.teller(&entry).talk().await;
+            }
+            changed.await;
+        }
+    }
+
+    /// Settles all parts to what was spent in each account. Answers the largest debt.
+    fn settle(&self, shares: Shares, spent: i64) -> i64 {
+        let now = self.desk.now();
+        let mut shares = shares.into_iter().peekable();
+        let (mut rest, mut most) = (spent, 0);
+        while let Some(Share { entry, part, claim }) = shares.next() {
+            let is_last = shares.peek().is_none_or(|next| next.claim != claim);
+            // The parts of an account are used up one after the other; the last takes what is too much.
+            let takes = if is_last {
+                rest
+            } else {
+                rest.min(part.amount())
+            };
+            rest = if is_last { spent } else { rest - takes };
+            let (debt, begins, warning) = {
+                let mut state = entry.lock();
+                let debt = state.account.settle(part, takes, now);
+                let warning = state.account.warning(self.options.warn_at);
+                let warning = warning.map(|used| (used, state.account.budget().limit()));
+                (debt, Teller::hire(&mut state, &self.desk), warning)
+            };
+            most = most.max(debt);
+            if begins {
+                self.teller(&entry).spawn();
+            }
+            if let Some((used, limit)) = warning {
+                self.options.warn(&entry.text, used, limit);
+            }
+        }
+        most
+    }
+
+    fn hold_all(&self, accounts: &[(Arc<Entry>, Budget)], amount: Cost) -> Result<Hold, Short> {
+        let mut shares = Shares::new();
+        for (index, (entry, budget)) in accounts.iter().enumerate() {
+            if let Err(short) = self.hold_in(entry, budget, index, amount, &mut shares) {
+                self.settle(shares, 0);
+                return Err(short);
+            }
+        }
+        Ok(Hold::new(self.clone(), shares, amount))
+    }
+
+    fn hold_in(
+        &self,
+        entry: &Arc<Entry>,
+        budget: &Budget,
+        claim: usize,
+        amount: Cost,
+        shares: &mut Shares,
+    ) -> Result<(), Short> {
+        let now = self.desk.now();
+        let mut state = entry.lock();
+        let held = state.account.hold(budget, amount.nanos(), now, |part| {
+            shares.push(Share {
+                entry: Arc::clone(entry),
+                part,
+                claim,
+            });
+        });
+        let begins = Teller::hire(&mut state, &self.desk);
+        let held = held.map_err(|why| {
+            let figures = state.account.figures(now);
+            let resets_in = figures
+                .closes
+                .map(|closes| Duration::from_millis(closes.saturating_sub(now)));
+            let left = state
+                .account
+                .is_known(now)
+                .then(|| Cost::from_nanos(figures.left));
+            Short {
+                index: claim,
+                why,
+                left,
+                resets_in,
+            }
+        });
+        drop(state);
+        if begins {
+            teller::sweep(&self.desk, &self.options);
+            self.teller(entry).spawn();
+        }
+        held
+    }
+
+    fn entry(&self, claim: &Claim<'_>) -> Option<Arc<Entry>> {
+        let with_reserve = self.desk.bank.reserve.is_some();
+        let now = self.desk.now();
+        self.desk
+            .table
+            .entry(claim, self.options.max_accounts, with_reserve, now)
+    }
+
+    fn teller(&self, entry: &Arc<Entry>) -> Teller {
+        Teller::new(
+            Arc::clone(&self.desk),
+            Arc::clone(&self.options),
+            Arc::clone(entry),
+        )
+    }
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger")
+            .field("desk", &self.desk)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Desk {
+    /// In milliseconds since the ledger began.
+    fn now(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn instant(&self, millis: u64) -> Instant {
+        self.epoch + Duration::from_millis(millis)
+    }
+}
+
+/// There is no place for the account.
+const fn full(index: usize) -> Short {
+    Short {
+        index,
+        why: Why::Unavailable,
+        left: None,
+        resets_in: None,
+    }
+}
+
+/// So many accounts are given back at once when a ledger is closed.
+const TALKS: usize = 64;
+
+/// So long a ledger may take to close.
+const CLOSING: Duration = Duration::from_secs(5);

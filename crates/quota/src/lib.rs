@@ -4,6 +4,7 @@ mod account;
 mod accounts;
 mod away;
 pub mod bank;
+mod booking;
 mod bucket;
 mod budget;
 mod estimate;
@@ -43,6 +44,7 @@ pub use self::{
     budget::Budget,
     gate::{Deciding, QuotaGate},
     layer::QuotaLayer,
+    ledger::{Claim, Hold, Holding, Ledger, Overrun, Settlement, Short, State, Warning, Why},
     measures::Measures,
     permit::Permit,
     quota::Quota,

@@ -1,15 +1,16 @@
 use std::{fmt, mem, sync::Arc, time::Duration};
 
-use http::{HeaderName, HeaderValue, response};
+use http::{HeaderName, HeaderValue, request, response};
 use tollgate_core::{Limits, Observer, Outcome, Rejection, Trail, fact::Mode};
 
 use crate::{
     Correction,
     accounts::Accounts,
+    booking::Booking,
     estimate::used,
     refusal,
     shared::SharedRates,
-    spent::Spent,
+    spent::{Bill, Spent},
     want::{Kind, Taken, Want, Wants},
 };
 
@@ -24,6 +25,7 @@ pub struct Permit {
     /// How rates are counted while their store is away.
     pub(crate) away: Option<&'static str>,
     pub(crate) shared: Option<Arc<SharedRates>>,
+    pub(crate) booking: Option<Box<Booking>>,
     taken_at: u64,
     rejected: bool,
 }
@@ -37,6 +39,7 @@ impl Permit {
             trail: None,
             away: None,
             shared: None,
+            booking: None,
             taken_at,
             rejected: false,
         }
@@ -90,6 +93,13 @@ impl Permit {
         }
     }
 
+    /// Tells whoever sends the request what is paid for.
+    pub(crate) fn allow(&self, parts: &mut request::Parts) {
+        if let (Some(booking), Some(trail)) = (&self.booking, &self.trail) {
+            booking.allow(parts, trail);
+        }
+    }
+
     /// Gives back what was held, and settles what was reserved to what was spent; if the request was never admitted, all
     /// is as before.
     fn close(&mut self, spent: Option<Spent>) {
@@ -136,6 +146,12 @@ impl Observer for Permit {
                 want.policy.write(left, &mut head.headers);
             }
         }
+        if let Some(booking) = &self.booking {
+            booking.left(|policy, left| {
+                limits.push(policy.limit(left));
+                policy.write(left, &mut head.headers);
+            });
+        }
         if let Some(away) = self.away {
             head.headers.insert(RATES, HeaderValue::from_static(away));
         }
@@ -146,6 +162,9 @@ impl Observer for Permit {
             Some(trail) => Spent::of(trail, self.rejected),
             None => Spent::Unknown,
         };
+        if let (Some(booking), Some(trail)) = (self.booking.take(), &self.trail) {
+            booking.settle(Bill::of(trail, self.rejected), trail);
+        }
         self.close(Some(spent));
     }
 }

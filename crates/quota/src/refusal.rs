@@ -1,10 +1,12 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use tollgate_core::{Limits, Rejection};
+use tollgate_core::{Limits, Rejection, fact::Dollars};
 
 use crate::{
-    policy::{Left, Policy},
+    Short,
+    gather::Due,
+    policy::{Left, Policy, micros},
     want::Want,
 };
 
@@ -60,6 +62,51 @@ pub(crate) fn rates_unavailable() -> Rejection {
         "it cannot be told just now how much is left",
     )
     .with_retry_after(SOON)
+}
+
+/// A budget has not enough left.
+pub(crate) fn budget(due: &Due, short: &Short, status: StatusCode) -> Rejection {
+    let left = short.left.unwrap_or_default();
+    let dollars = Dollars::from_nanos(u64::try_from(left.nanos()).unwrap_or(0));
+    let mut message = format!(
+        "the budget \"{}\" of {} has {dollars} USD left, and the request may cost more",
+        due.policy.name(),
+        due.budget,
+    );
+    if let Some(resets_in) = short.resets_in {
+        message += &format!("; it begins anew in {} s", resets_in.as_secs());
+    }
+    let limit = due.policy.limit(Left {
+        remaining: micros(left),
+        reset: short.resets_in,
+    });
+    let rejection = Rejection::new(status, "insufficient_quota", message)
+        .with_detail("type", QUOTA_EXCEEDED)
+        .with_detail("violated-policies", vec![due.policy.name().to_string()])
+        .with_limits(Limits::new().with(limit));
+    match short.resets_in {
+        Some(wait) => rejection.with_retry_after(wait),
+        None => rejection,
+    }
+}
+
+/// The bank does not answer, or not in time.
+pub(crate) fn budget_unavailable() -> Rejection {
+    Rejection::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "budget_unavailable",
+        "it cannot be told just now whether the budget has enough left",
+    )
+    .with_retry_after(SOON)
+}
+
+/// Budgets without a ledger would not be kept.
+pub(crate) fn no_ledger() -> Rejection {
+    Rejection::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "ledger_missing",
+        "the service does not know how to keep the budget that applies",
+    )
 }
 
 pub(crate) fn principal_missing() -> Rejection {

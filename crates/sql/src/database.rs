@@ -11,9 +11,6 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::SqlError;
 
-#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
-compile_error!("choose a database: the feature `sqlite` or `postgres`");
-
 /// A database: SQLite in one file, or Postgres. Clones share the connections.
 #[derive(Clone)]
 pub struct Database {
@@ -57,19 +54,19 @@ impl Database {
 
     /// Closes the connections, when those who use them are done.
     pub async fn close(&self) {
-        match &self.pool {
+        match self.pool {
             #[cfg(feature = "sqlite")]
-            Pool::Sqlite(sqlite) => sqlite.close().await,
+            Pool::Sqlite(ref sqlite) => sqlite.close().await,
             #[cfg(feature = "postgres")]
-            Pool::Postgres(pool) => pool.close().await,
+            Pool::Postgres(ref pool) => pool.close().await,
         }
     }
 
     /// What lies beside a file, where there is a file.
     pub(crate) fn mark(&self) -> Option<&mark::Mark> {
-        match &self.pool {
+        match self.pool {
             #[cfg(feature = "sqlite")]
-            Pool::Sqlite(sqlite) => Some(&sqlite.mark),
+            Pool::Sqlite(ref sqlite) => Some(&sqlite.mark),
             #[cfg(feature = "postgres")]
             Pool::Postgres(_) => None,
         }
@@ -102,7 +99,7 @@ pub(crate) enum Pool {
 
 impl Pool {
     const fn name(&self) -> &'static str {
-        match self {
+        match *self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite(_) => "sqlite",
             #[cfg(feature = "postgres")]
@@ -158,16 +155,16 @@ macro_rules! transact {
     ($database:expr, |$tx:ident| $body:expr) => {{
         #[allow(unused_imports, reason = "not every body needs it")]
         use $crate::database::Dialect as _;
-        match &$database.pool {
+        match $database.pool {
             #[cfg(feature = "sqlite")]
-            $crate::database::Pool::Sqlite(sqlite) => {
+            $crate::database::Pool::Sqlite(ref sqlite) => {
                 let mut $tx = sqlite.begin().await?;
                 let answer = $body;
                 $tx.commit().await?;
                 answer
             }
             #[cfg(feature = "postgres")]
-            $crate::database::Pool::Postgres(pool) => {
+            $crate::database::Pool::Postgres(ref pool) => {
                 let mut $tx = pool.begin_with($crate::database::postgres::BEGIN).await?;
                 let answer = $body;
                 $tx.commit().await?;
@@ -180,14 +177,14 @@ macro_rules! transact {
 /// Runs one body of SQL that reads, on a connection of either database.
 macro_rules! read {
     ($database:expr, |$connection:ident| $body:expr) => {
-        match &$database.pool {
+        match $database.pool {
             #[cfg(feature = "sqlite")]
-            $crate::database::Pool::Sqlite(sqlite) => {
+            $crate::database::Pool::Sqlite(ref sqlite) => {
                 let mut $connection = sqlite.read().await?;
                 $body
             }
             #[cfg(feature = "postgres")]
-            $crate::database::Pool::Postgres(pool) => {
+            $crate::database::Pool::Postgres(ref pool) => {
                 let mut $connection = pool.acquire().await?;
                 $body
             }

@@ -1,4 +1,8 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(
+    not(any(feature = "sqlite", feature = "postgres")),
+    allow(unused, unreachable_code, reason = "there is no database to open")
+)]
 
 mod authority;
 mod database;
@@ -9,4 +13,8 @@ mod usage;
 
 pub use self::{
     authority::{SqlAuthority, WindowStatement},
-    database::Database, error::SqlError, keys::SqlKeys, usage::SqlUsage};
+    database::Database,
+    error::SqlError,
+    keys::SqlKeys,
+    usage::SqlUsage,
+};

@@ -1,6 +1,6 @@
-use std::time::Duration;
 #[cfg(feature = "postgres")]
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 #[cfg(feature = "postgres")]
 use sqlx::{
@@ -26,11 +26,11 @@ pub(crate) enum News {
 
 impl News {
     pub(crate) fn new(database: &Database) -> Self {
-        match &database.pool {
+        match database.pool {
             #[cfg(feature = "sqlite")]
             Pool::Sqlite(_) => Self::Polled,
             #[cfg(feature = "postgres")]
-            Pool::Postgres(pool) => Self::Listened {
+            Pool::Postgres(ref pool) => Self::Listened {
                 pool: PgPoolOptions::new()
                     .acquire_timeout(POLL)
                     .connect_lazy_with((*pool.connect_options()).clone()),
@@ -40,22 +40,23 @@ impl News {
     }
 
     pub(crate) async fn wait(&self) {
-        match self {
+        match *self {
             #[cfg(feature = "sqlite")]
             Self::Polled => tokio::time::sleep(POLL).await,
             #[cfg(feature = "postgres")]
-            Self::Listened { pool, listener } => {
+            Self::Listened {
+                ref pool,
+                ref listener,
+            } => {
                 // Taken out while it is used, so that no lock is held. Who comes second makes one of its own.
                 let known = lock(listener).take();
-                match tokio::time::timeout(POLL, listen(pool, known)).await {
-                    Ok(Some(mut known)) => {
-                        let heard = tokio::time::timeout(2 * POLL, known.recv()).await;
-                        if !matches!(heard, Ok(Err(_))) {
-                            *lock(listener) = Some(known);
-                            return;
-                        }
+                let listening = tokio::time::timeout(POLL, listen(pool, known)).await;
+                if let Ok(Some(mut known)) = listening {
+                    let heard = tokio::time::timeout(2 * POLL, known.recv()).await;
+                    if !matches!(heard, Ok(Err(_))) {
+                        *lock(listener) = Some(known);
+                        return;
                     }
-                    Ok(None) | Err(_) => {}
                 }
                 tokio::time::sleep(POLL).await;
             }
@@ -69,7 +70,10 @@ async fn listen(pool: &PgPool, known: Option<PgListener>) -> Option<PgListener> 
         return known;
     }
     let mut listener = PgListener::connect_with(pool).await.ok()?;
-    listener.listen(crate::database::postgres::CHANNEL).await.ok()?;
+    listener
+        .listen(crate::database::postgres::CHANNEL)
+        .await
+        .ok()?;
     Some(listener)
 }
 

@@ -157,9 +157,7 @@ fn upsert() -> String {
     let set = SUMS.map(|sum| {
         let (known, more) = (format!("tollgate_usage.{sum}"), format!("excluded.{sum}"));
         let most = i64::MAX;
-        format!(
-            "{sum} = CASE WHEN {known} > {most} - {more} THEN {most} ELSE {known} + {more} END"
-        )
+        format!("{sum} = CASE WHEN {known} > {most} - {more} THEN {most} ELSE {known} + {more} END")
     });
     let key = "day, for_org, for_team, for_user, for_key, model, provider, served";
     format!(" ON CONFLICT ({key}) DO UPDATE SET {}", set.join(", "))

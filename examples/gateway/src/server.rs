@@ -40,9 +40,11 @@ use tollgate::{
 
 use crate::{
     Error,
-    admin::Admin,
+    admin::{self, Admin},
     config::{Config, SIMULATED, changed},
-    stack, tls,
+    stack,
+    stores::Stores,
+    tls,
 };
 
 /// The gateway with its sockets bound.
@@ -51,6 +53,7 @@ pub(crate) struct Server {
     data: TcpListener,
     operators: TcpListener,
     admin: Admin,
+    stores: Stores,
     upstream: Upstream,
     log: Log,
     signals: Signals,
@@ -79,6 +82,7 @@ impl Server {
         let path = &config.audit.path;
         let log = stack::log(&config.audit)
             .map_err(|error| format!("cannot open the audit log {}: {error}", path.display()))?;
+        let stores = Stores::open(&config).await?;
         let (sender, prices) = watch::channel(config.prices()?);
         let config = Arc::new(config);
         tokio::spawn(watch_prices(Arc::clone(&config), sender));
@@ -87,6 +91,7 @@ impl Server {
             admin: Admin::install()?,
             data,
             operators,
+            stores,
             config,
             log,
             signals: Signals::new()?, // Before anybody is told that it has started.
@@ -121,9 +126,11 @@ impl Server {
 
     /// Serves until a signal asks it to stop; then takes no new connections, and lets those that are served end.
     pub(crate) async fn serve(self) -> Result<(), Error> {
-        let service = stack::stack(&self.config, self.upstream, self.log.clone())?;
+        let (config, stores) = (&self.config, &self.stores);
+        let service = stack::stack(config, stores, self.upstream, self.log.clone())?;
         tokio::spawn(self.admin.clone().upkeep());
-        let router = self.admin.clone().router();
+        let api = admin::api(stores.keys.clone(), stores.usage.clone());
+        let router = self.admin.clone().router(api, config.admin.token.as_ref());
         tokio::spawn(async move { axum::serve(self.operators, router).await });
 
         let mut http = auto::Builder::new(TokioExecutor::new());
@@ -193,6 +200,7 @@ impl Server {
             }
         };
         let _ = timeout(Duration::from_secs(1), recorded).await;
+        self.stores.close().await;
         tokio::task::spawn_blocking(move || log.close()).await??;
         Ok(())
     }

@@ -54,9 +54,8 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         if request.uri().path() != "/v1/usage" || request.method() != Method::GET {
-            let pass: fn(_) -> _ = |answer: Result<Response<B>, _>| {
-                answer.map(|response| response.map(Reply::inner))
-            };
+            let pass: fn(_) -> _ =
+                |answer: Result<Response<B>, _>| answer.map(|response| response.map(Reply::inner));
             return Either::Left(self.inner.call(request).map(pass));
         }
         self.inner = self.inner.clone(); // Gives readiness back.
@@ -86,14 +85,17 @@ pub(crate) async fn read(
     usage: &RollUp,
     query: Result<UsageQuery, String>,
 ) -> Result<String, Rejection> {
-    let query = query.map_err(|why| {
-        Rejection::new(StatusCode::BAD_REQUEST, "invalid_query", why)
-    })?;
+    let query =
+        query.map_err(|why| Rejection::new(StatusCode::BAD_REQUEST, "invalid_query", why))?;
     let (from, to) = (query.from, query.to);
     let rows = usage.query(query).await.map_err(|error| {
         tracing::warn!(error = crate::chain(&error), "usage cannot be read");
         let message = "usage cannot be read now";
-        Rejection::new(StatusCode::SERVICE_UNAVAILABLE, "usage_unavailable", message)
+        Rejection::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "usage_unavailable",
+            message,
+        )
     })?;
     Ok(json!({ "object": "list", "from": from.to_string(), "to": to.to_string(), "data": page(&rows) }).to_string())
 }
@@ -135,7 +137,9 @@ fn day(text: &str) -> Result<Date, String> {
 }
 
 fn field(name: &str) -> Result<UsageField, String> {
-    let field = UsageField::ALL.into_iter().find(|field| field.as_str() == name);
+    let field = UsageField::ALL
+        .into_iter()
+        .find(|field| field.as_str() == name);
     field.ok_or_else(|| {
         let known = UsageField::ALL.map(UsageField::as_str).join(", ");
         format!("sums can be told apart by {known} only")

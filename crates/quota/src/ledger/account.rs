@@ -251,6 +251,12 @@ impl Account {
         !busy && self.pools.iter().all(settled)
     }
 
+    /// Whether the window is known that is running.
+    #[must_use]
+    pub fn is_known(&self, now: u64) -> bool {
+        self.window(now).is_some()
+    }
+
     /// The budget that was last asked for.
     #[must_use]
     pub fn budget(&self) -> &Budget {
@@ -391,3 +397,6 @@ impl Account {
 
 /// The window that a tally is for before the authority has named one.
 const UNNAMED: u64 = 0;
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use jiff::{ToSpan, civil::Date};
+use jiff::{Span, civil::Date};
 use tollgate_core::fact::{Principal, Target};
 
 use super::UsageKey;
@@ -84,8 +84,9 @@ impl Day {
     }
 
     fn date(self) -> Date {
-        let days = i32::try_from(self.0).unwrap_or(i32::MAX);
-        EPOCH.checked_add(days.days()).unwrap_or(Date::MAX)
+        let days = Span::new().try_days(i64::try_from(self.0).unwrap_or(i64::MAX));
+        let date = days.and_then(|days| EPOCH.checked_add(days));
+        date.unwrap_or(Date::MAX)
     }
 }
 

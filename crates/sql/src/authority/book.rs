@@ -106,7 +106,9 @@ mod tests {
         let (lost, now) = (DAY + HOUR, DAY + 2 * HOUR);
 
         let closed = memory(lost, 0).trusted(vec![open], &grant(), now);
-        let stated = memory(lost, lost).trusted(vec![open], &grant(), now).unwrap();
+        let stated = memory(lost, lost)
+            .trusted(vec![open], &grant(), now)
+            .unwrap();
 
         assert!(matches!(closed, Err(SqlError::Restored)));
         let [window] = stated[..] else {
@@ -123,7 +125,10 @@ mod tests {
         let ask = |windows, now| memory(lost, 0).trusted(windows, &grant(), now);
 
         for windows in [vec![], vec![yesterday]] {
-            assert!(matches!(ask(windows.clone(), 2 * DAY - 1), Err(SqlError::Restored)));
+            assert!(matches!(
+                ask(windows.clone(), 2 * DAY - 1),
+                Err(SqlError::Restored)
+            ));
             assert_eq!(ask(windows, 2 * DAY).unwrap()[0].granted, 0, "a new day");
         }
     }

@@ -75,13 +75,33 @@ mod tests {
         for (written, mark, expected) in [
             (written("", "", 1), Some(None), Judgement::First),
             (written("", "", 1), Some(Some(&mine)), Judgement::Lost),
-            (written("a", "sqlite:1", 7), Some(Some(&mine)), Judgement::Same),
-            (written("a", "sqlite:1", 7), Some(Some(&ahead)), Judgement::Lost),
-            (written("a", "sqlite:1", 7), Some(Some(&other)), Judgement::Lost),
+            (
+                written("a", "sqlite:1", 7),
+                Some(Some(&mine)),
+                Judgement::Same,
+            ),
+            (
+                written("a", "sqlite:1", 7),
+                Some(Some(&ahead)),
+                Judgement::Lost,
+            ),
+            (
+                written("a", "sqlite:1", 7),
+                Some(Some(&other)),
+                Judgement::Lost,
+            ),
             (written("a", "sqlite:1", 7), Some(None), Judgement::Lost),
-            (written("a", "sqlite:2", 7), Some(Some(&mine)), Judgement::Lost),
+            (
+                written("a", "sqlite:2", 7),
+                Some(Some(&mine)),
+                Judgement::Lost,
+            ),
         ] {
-            assert_eq!(judge(&written, "sqlite:1", mark, true), expected, "{written:?} {mark:?}");
+            assert_eq!(
+                judge(&written, "sqlite:1", mark, true),
+                expected,
+                "{written:?} {mark:?}"
+            );
         }
     }
 
@@ -102,7 +122,11 @@ mod tests {
             ("postgres:78:00000001:16400", true, Judgement::Lost),
             ("postgres:77:00000001:16401", true, Judgement::Lost),
         ] {
-            assert_eq!(judge(&written(origin), here, None, promised), expected, "{origin}");
+            assert_eq!(
+                judge(&written(origin), here, None, promised),
+                expected,
+                "{origin}"
+            );
         }
     }
 }

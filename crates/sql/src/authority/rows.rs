@@ -50,7 +50,10 @@ pub(super) fn book(
     Ok(Book {
         clock_floor: memory.floor(),
         windows: memory.trusted(windows, message, clock)?,
-        askers: askers.into_iter().map(asker).collect::<Result<_, SqlError>>()?,
+        askers: askers
+            .into_iter()
+            .map(asker)
+            .collect::<Result<_, SqlError>>()?,
     })
 }
 

@@ -58,7 +58,8 @@ impl SqlAuthority {
     }
 }
 
-const STATEMENT: &str = "SELECT it.account, it.number, it.spend_limit, it.granted, it.starts_at, it.ends_at,
+const STATEMENT: &str =
+    "SELECT it.account, it.number, it.spend_limit, it.granted, it.starts_at, it.ends_at,
         it.number <= lost_at AND lost_at < it.ends_at AND stated < lost_at
     FROM tollgate_budget
     JOIN tollgate_window AS it ON it.account = tollgate_budget.account

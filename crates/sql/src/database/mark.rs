@@ -1,8 +1,4 @@
-use std::{
-    fs, io,
-    io::Write as _,
-    path::{Path, PathBuf},
-};
+use std::{fs, io, io::Write as _, path::PathBuf};
 
 /// A file beside a file of SQLite, with the number of its last decision: a backup that is read in is behind it.
 ///
@@ -12,7 +8,7 @@ pub(crate) struct Mark(PathBuf);
 
 impl Mark {
     #[cfg(any(test, feature = "sqlite"))]
-    pub(super) fn beside(database: &Path) -> Self {
+    pub(super) fn beside(database: &std::path::Path) -> Self {
         let mut path = database.as_os_str().to_owned();
         path.push(".mark");
         Self(path.into())

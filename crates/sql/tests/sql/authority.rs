@@ -36,7 +36,10 @@ async fn many_who_race_never_get_more_than_the_limit(url: SecretString) {
     let granted: i64 = join_all(race).await.into_iter().map(Result::unwrap).sum();
 
     assert!((LIMIT - 7..=LIMIT).contains(&granted), "{granted}");
-    assert_eq!(pools[0].statement("", None, 9).await.unwrap()[0].granted, granted);
+    assert_eq!(
+        pools[0].statement("", None, 9).await.unwrap()[0].granted,
+        granted
+    );
 }
 
 async fn an_answer_is_final_also_for_a_new_process(url: SecretString) {
@@ -48,8 +51,14 @@ async fn an_answer_is_final_also_for_a_new_process(url: SecretString) {
     let repeated = before.ask(first.clone()).await.unwrap();
     let no = before.ask(second.clone()).await.unwrap();
     let amount = amount(&yes);
-    let back = Order::GiveBack { window: window(&yes).number, amount };
-    let other = Message { asker: Asker::random(), ..first.clone() };
+    let back = Order::GiveBack {
+        window: window(&yes).number,
+        amount,
+    };
+    let other = Message {
+        asker: Asker::random(),
+        ..first.clone()
+    };
     database.close().await;
 
     let after = open(&url).await;
@@ -73,7 +82,11 @@ async fn a_message_that_comes_twice_at_once_is_answered_once(url: SecretString) 
     let message = grant(Asker::random(), 1, 1, 50);
     let sent = (0..8).map(|copy| pools[copy % 2].ask(message.clone()));
 
-    let answers: Vec<Answer> = join_all(sent).await.into_iter().map(Result::unwrap).collect();
+    let answers: Vec<Answer> = join_all(sent)
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
 
     assert!(answers.iter().all(|answer| *answer == answers[0]));
     let granted = pools[0].statement("", None, 9).await.unwrap()[0].granted;
@@ -100,22 +113,34 @@ async fn what_was_lost_on_the_way_changes_nothing(url: SecretString) {
         taken += amount(&authority.ask(message).await.unwrap());
     }
 
-    assert_eq!(authority.statement("", None, 9).await.unwrap()[0].granted, taken);
+    assert_eq!(
+        authority.statement("", None, 9).await.unwrap()[0].granted,
+        taken
+    );
 }
 
 async fn operators_see_what_is_granted(url: SecretString) {
     let authority = open(&url).await;
     for account in ["team:a", "team:b", "team:c", "user:a"] {
-        let message = Message { account: account.into(), ..grant(Asker::random(), 1, 5, 5) };
+        let message = Message {
+            account: account.into(),
+            ..grant(Asker::random(), 1, 5, 5)
+        };
         authority.ask(message).await.unwrap();
     }
 
     let first = authority.statement("team:", None, 2).await.unwrap();
-    let rest = authority.statement("team:", Some("team:b"), 2).await.unwrap();
+    let rest = authority
+        .statement("team:", Some("team:b"), 2)
+        .await
+        .unwrap();
 
     let accounts: Vec<&str> = first.iter().chain(&rest).map(|it| &*it.account).collect();
     assert_eq!(accounts, ["team:a", "team:b", "team:c"]);
-    assert_eq!((first[0].limit, first[0].granted, first[0].closed), (LIMIT, 5, false));
+    assert_eq!(
+        (first[0].limit, first[0].granted, first[0].closed),
+        (LIMIT, 5, false)
+    );
     assert_eq!(accounts.iter().collect::<HashSet<_>>().len(), 3);
 }
 
@@ -135,7 +160,12 @@ pub(crate) fn grant(asker: Asker, number: u64, least: i64, wish: i64) -> Message
 }
 
 pub(crate) fn message(asker: Asker, number: u64, ask: Order) -> Message<Order> {
-    Message { account: "account".into(), asker, number, ask }
+    Message {
+        account: "account".into(),
+        asker,
+        number,
+        ask,
+    }
 }
 
 pub(crate) fn amount(answer: &Answer) -> i64 {

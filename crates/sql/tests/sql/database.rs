@@ -23,7 +23,9 @@ async fn a_database_of_a_later_version_is_left_alone() {
     let url = sqlite(dir.path());
     Database::open(&url).await.unwrap().close().await;
     let path = dir.path().join("data/tollgate.db");
-    let pool = sqlx::SqlitePool::connect(path.to_str().unwrap()).await.unwrap();
+    let pool = sqlx::SqlitePool::connect(path.to_str().unwrap())
+        .await
+        .unwrap();
     let later = "INSERT INTO tollgate_migration (number, run_at) VALUES (1000, 0)";
     sqlx::query(later).execute(&pool).await.unwrap();
     pool.close().await;
@@ -47,9 +49,13 @@ async fn neither_an_error_nor_debug_shows_the_password_or_the_address() {
         shown.push(format!("{error} {error:?}"));
     }
     if let Some(server) = Server::shared() {
-        let database = Database::open(&server.database("canary-name")).await.unwrap();
+        let database = Database::open(&server.database("canary-name"))
+            .await
+            .unwrap();
         shown.push(format!("{database:?}"));
-        let error = Database::open(&server.url("canary-absent")).await.unwrap_err();
+        let error = Database::open(&server.url("canary-absent"))
+            .await
+            .unwrap_err();
         shown.push(format!("{error} {error:?}"));
     }
 
@@ -66,7 +72,8 @@ async fn nobody_else_can_read_the_file() {
 
     for entry in std::fs::read_dir(dir.path().join("data")).unwrap() {
         let entry = entry.unwrap();
-        let mode = std::os::unix::fs::PermissionsExt::mode(&entry.metadata().unwrap().permissions());
+        let mode =
+            std::os::unix::fs::PermissionsExt::mode(&entry.metadata().unwrap().permissions());
         assert_eq!(mode & 0o077, 0, "{:?}", entry.path());
     }
     database.close().await;

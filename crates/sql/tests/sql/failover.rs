@@ -29,9 +29,15 @@ async fn a_standby_that_took_over_is_an_old_memory_unless_it_is_promised_otherwi
     is_closed(doubted.ask(grant(Asker(8), 1, 5, 5)).await);
     assert!(doubted.restate("account", 100).await.unwrap());
     doubted.ask(grant(Asker(8), 1, 5, 5)).await.unwrap();
-    assert_eq!(doubted.statement("", None, 9).await.unwrap()[0].granted, 105);
+    assert_eq!(
+        doubted.statement("", None, 9).await.unwrap()[0].granted,
+        105
+    );
     promised.ask(grant(Asker(7), 2, 5, 5)).await.unwrap();
-    assert_eq!(promised.statement("", None, 9).await.unwrap()[0].granted, 10);
+    assert_eq!(
+        promised.statement("", None, 9).await.unwrap()[0].granted,
+        10
+    );
 }
 
 #[tokio::test]
@@ -62,5 +68,8 @@ async fn an_ordinary_user_is_enough() {
 
     let authority = SqlAuthority::new(Database::open(&url).await.unwrap());
 
-    assert_eq!(amount(&authority.ask(grant(Asker(7), 1, 5, 5)).await.unwrap()), 5);
+    assert_eq!(
+        amount(&authority.ask(grant(Asker(7), 1, 5, 5)).await.unwrap()),
+        5
+    );
 }

@@ -23,22 +23,34 @@ on_both! {
 async fn a_record_is_read_as_it_was_written(url: SecretString) {
     let store = open(&url).await;
     let mut key = KeyRecord {
-        previous: Some(PreviousDigest { digest: digest(9), valid_until: 77 }),
+        previous: Some(PreviousDigest {
+            digest: digest(9),
+            valid_until: 77,
+        }),
         team: Some("search".into()),
         roles: vec!["admin".into()],
-        permissions: Permissions { models: Some(vec!["gpt-*".into()]), ..Permissions::default() },
+        permissions: Permissions {
+            models: Some(vec!["gpt-*".into()]),
+            ..Permissions::default()
+        },
         terms: terms(),
         metadata: [("a".into(), "nul \0 and é".into())].into_iter().collect(),
         expires_at: Some(-1),
         ..key("a", 1)
     };
-    let mut team = GroupRecord { terms: terms(), ..GroupRecord::new(GroupKind::Team, "search") };
+    let mut team = GroupRecord {
+        terms: terms(),
+        ..GroupRecord::new(GroupKind::Team, "search")
+    };
 
     key.version = store.put_key(key.clone()).await.unwrap();
     team.version = store.put_group(team.clone()).await.unwrap();
 
     assert_eq!(store.key("a").await.unwrap(), Some(key.clone()));
-    assert_eq!(store.group(GroupKind::Team, "search").await.unwrap(), Some(team.clone()));
+    assert_eq!(
+        store.group(GroupKind::Team, "search").await.unwrap(),
+        Some(team.clone())
+    );
     assert_eq!(store.group(GroupKind::Org, "search").await.unwrap(), None);
     assert_eq!(store.key("search").await.unwrap(), None);
     let changes = store.changes_since(0).await.unwrap();
@@ -49,12 +61,26 @@ async fn a_record_is_read_as_it_was_written(url: SecretString) {
 async fn what_somebody_else_has_written_meanwhile_is_not_overwritten(url: SecretString) {
     let (mine, other) = (open(&url).await, open(&url).await);
     let version = mine.put_key(key("a", 1)).await.unwrap();
-    let read = KeyRecord { version, ..key("a", 1) };
-    other.put_key(KeyRecord { disabled: true, ..read.clone() }).await.unwrap();
+    let read = KeyRecord {
+        version,
+        ..key("a", 1)
+    };
+    other
+        .put_key(KeyRecord {
+            disabled: true,
+            ..read.clone()
+        })
+        .await
+        .unwrap();
 
     let written = mine.put_key(read).await;
     let made_twice = mine.put_key(key("a", 3)).await;
-    let made_of_nothing = mine.put_key(KeyRecord { version: 7, ..key("b", 2) }).await;
+    let made_of_nothing = mine
+        .put_key(KeyRecord {
+            version: 7,
+            ..key("b", 2)
+        })
+        .await;
 
     for conflict in [written, made_twice, made_of_nothing] {
         assert!(matches!(conflict, Err(KeyStoreError::Conflict)));
@@ -68,13 +94,22 @@ async fn a_digest_belongs_to_one_key(url: SecretString) {
     let taken = store.put_key(key("b", 1)).await;
     let rotated = KeyRecord {
         version,
-        previous: Some(PreviousDigest { digest: digest(1), valid_until: 0 }),
+        previous: Some(PreviousDigest {
+            digest: digest(1),
+            valid_until: 0,
+        }),
         ..key("a", 2)
     };
     let version = store.put_key(rotated).await.unwrap();
 
     let taken_before = store.put_key(key("b", 1)).await;
-    store.put_key(KeyRecord { version, ..key("a", 3) }).await.unwrap();
+    store
+        .put_key(KeyRecord {
+            version,
+            ..key("a", 3)
+        })
+        .await
+        .unwrap();
     let free = store.put_key(key("b", 1)).await;
 
     assert!(matches!(taken, Err(KeyStoreError::Conflict)));
@@ -126,10 +161,17 @@ async fn a_change_is_heard_of_by_another_replica(url: SecretString) {
             }
         }
     });
-    let deleted = KeyRecord { version, deleted: true, ..key("a", 1) };
+    let deleted = KeyRecord {
+        version,
+        deleted: true,
+        ..key("a", 1)
+    };
     let version = writer.put_key(deleted).await.unwrap();
 
-    tokio::time::timeout(Duration::from_secs(20), heard).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(20), heard)
+        .await
+        .unwrap()
+        .unwrap();
     let changes = reader.changes_since(version - 1).await.unwrap();
     assert!(changes.keys[0].deleted);
 }
@@ -138,18 +180,41 @@ async fn lists_come_in_pages_without_what_is_deleted(url: SecretString) {
     let store = open(&url).await;
     for number in 0..5 {
         let team = if number == 3 { "b" } else { "a" };
-        let key = KeyRecord { team: Some(team.into()), ..key(&format!("key-{number}"), number) };
+        let key = KeyRecord {
+            team: Some(team.into()),
+            ..key(&format!("key-{number}"), number)
+        };
         let version = store.put_key(key.clone()).await.unwrap();
         if number == 1 {
-            store.put_key(KeyRecord { version, deleted: true, ..key }).await.unwrap();
+            store
+                .put_key(KeyRecord {
+                    version,
+                    deleted: true,
+                    ..key
+                })
+                .await
+                .unwrap();
         }
     }
-    let ids = |keys: Vec<KeyRecord>| keys.into_iter().map(|key| key.id.to_string()).collect::<Vec<_>>();
+    let ids = |keys: Vec<KeyRecord>| {
+        keys.into_iter()
+            .map(|key| key.id.to_string())
+            .collect::<Vec<_>>()
+    };
 
     let first = store.keys(Page::first(2)).await.unwrap();
-    let after = Page { after: first.last().map(|key| key.id.clone()), ..Page::first(9) };
+    let after = Page {
+        after: first.last().map(|key| key.id.clone()),
+        ..Page::first(9)
+    };
     let rest = store.keys(after).await.unwrap();
-    let of_team = store.keys(Page { team: Some("a".into()), ..Page::first(9) }).await.unwrap();
+    let of_team = store
+        .keys(Page {
+            team: Some("a".into()),
+            ..Page::first(9)
+        })
+        .await
+        .unwrap();
 
     assert_eq!(ids(first), ["key-0", "key-2"]);
     assert_eq!(ids(rest), ["key-3", "key-4"]);
@@ -177,6 +242,7 @@ fn digest(byte: u8) -> KeyDigest {
 }
 
 fn terms() -> Terms {
-    let terms = r#"{"requests_per_minute": 60, "budget": {"usd": 5, "every": "month", "hard": true}}"#;
+    let terms =
+        r#"{"requests_per_minute": 60, "budget": {"usd": 5, "every": "month", "hard": true}}"#;
     serde_json::from_str(terms).unwrap()
 }

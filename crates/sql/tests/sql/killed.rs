@@ -22,12 +22,18 @@ async fn what_was_granted_survives_a_kill_in_the_middle_of_a_grant() {
     let mut last = None;
     while runs < 5 {
         let mut child = Command::new(env::current_exe().unwrap())
-            .args(["--exact", "--nocapture", "killed::what_was_granted_survives_a_kill_in_the_middle_of_a_grant"])
+            .args([
+                "--exact",
+                "--nocapture",
+                "killed::what_was_granted_survives_a_kill_in_the_middle_of_a_grant",
+            ])
             .env(CHILD, dir.path())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let lines = BufReader::new(child.stdout.take().unwrap())
+            .lines()
+            .map(Result::unwrap);
         let mut grants = lines.filter_map(|line| parse(&line));
         for _ in 0..20 + runs {
             let grant = grants.next().expect("the child goes on for ever");
@@ -46,10 +52,16 @@ async fn what_was_granted_survives_a_kill_in_the_middle_of_a_grant() {
     let authority = open(&sqlite(dir.path())).await;
     let granted = authority.statement("", None, 9).await.unwrap()[0].granted;
     let (asker, number, amount_told) = last.unwrap();
-    let repeated = authority.ask(grant(Asker(asker), number, 1, 3)).await.unwrap();
+    let repeated = authority
+        .ask(grant(Asker(asker), number, 1, 3))
+        .await
+        .unwrap();
 
     // In each run one grant may have been committed that the child could not tell of any more.
-    assert!((told..=told + 3 * runs).contains(&granted), "{told} {granted}");
+    assert!(
+        (told..=told + 3 * runs).contains(&granted),
+        "{told} {granted}"
+    );
     match repeated {
         Answer::Old => {} // that one was the next number
         answer => assert_eq!(amount(&answer), amount_told),
@@ -69,7 +81,11 @@ fn parse(line: &str) -> Option<(u128, u64, i64)> {
     let (_, rest) = line.split_once("granted ")?;
     let mut words = rest.split(' ');
     let asker = words.next()?.parse().ok()?;
-    Some((asker, words.next()?.parse().ok()?, words.next()?.parse().ok()?))
+    Some((
+        asker,
+        words.next()?.parse().ok()?,
+        words.next()?.parse().ok()?,
+    ))
 }
 
 const CHILD: &str = "TOLLGATE_TEST_CHILD_DIR";

@@ -1,6 +1,7 @@
 //! The stores, on a file of SQLite and on a Postgres of the tests' own.
 
 mod authority;
+mod crashed;
 mod database;
 mod failover;
 mod keys;

@@ -57,18 +57,34 @@ async fn a_backup_over_the_file_is_an_old_memory_until_it_is_stated_what_was_spe
     is_closed(authority.ask(grant(Asker(8), 1, 1, 5)).await);
     is_closed(authority.ask(grant(Asker(8), 1, 1, 5)).await);
     let seen = authority.statement("", None, 9).await.unwrap();
-    let give_back = Order::GiveBack { window: window(&lost).number, amount: 1_000 };
-    let from_before = authority.ask(message(holder, 3, give_back.clone())).await.unwrap();
+    let give_back = Order::GiveBack {
+        window: window(&lost).number,
+        amount: 1_000,
+    };
+    let from_before = authority
+        .ask(message(holder, 3, give_back.clone()))
+        .await
+        .unwrap();
     assert!(authority.restate("account", 4_000).await.unwrap());
     let opened = authority.ask(grant(Asker(8), 1, 5, 5)).await.unwrap();
-    let by_a_stranger = authority.ask(message(Asker(8), 2, give_back)).await.unwrap();
+    let by_a_stranger = authority
+        .ask(message(Asker(8), 2, give_back))
+        .await
+        .unwrap();
     let twice = authority.restate("account", 0).await.unwrap();
     let state = authority.statement("", None, 9).await.unwrap();
 
     assert!(seen[0].closed);
     assert_eq!(from_before, Answer::Old);
-    assert!(window(&opened).number > window(&lost).number, "it is another window");
-    assert_eq!(by_a_stranger, Answer::Old, "nothing comes back from before the loss");
+    assert!(
+        window(&opened).number > window(&lost).number,
+        "it is another window"
+    );
+    assert_eq!(
+        by_a_stranger,
+        Answer::Old,
+        "nothing comes back from before the loss"
+    );
     assert!(!twice, "it is open");
     assert_eq!((state[0].granted, state[0].closed), (4_005, false));
 }
@@ -86,7 +102,10 @@ async fn a_file_that_was_made_anew_is_an_old_memory() {
     is_closed(authority.ask(grant(Asker(8), 1, 1, 5)).await);
     authority.restate_unknown().await.unwrap();
 
-    assert_eq!(amount(&authority.ask(grant(Asker(8), 1, 1, 5)).await.unwrap()), 5);
+    assert_eq!(
+        amount(&authority.ask(grant(Asker(8), 1, 1, 5)).await.unwrap()),
+        5
+    );
 }
 
 #[tokio::test]
@@ -94,9 +113,19 @@ async fn the_window_after_the_loss_is_open_to_all() {
     let dir = tempfile::tempdir().unwrap();
     let daily = |number, asker| Message {
         ask: match grant(asker, number, 5, 5).ask {
-            Order::Grant { limit, zone, least, wish, .. } => {
-                Order::Grant { limit, every: Period::Day, zone, least, wish }
-            }
+            Order::Grant {
+                limit,
+                zone,
+                least,
+                wish,
+                ..
+            } => Order::Grant {
+                limit,
+                every: Period::Day,
+                zone,
+                least,
+                wish,
+            },
             order => order,
         },
         ..grant(asker, number, 5, 5)
@@ -108,13 +137,38 @@ async fn the_window_after_the_loss_is_open_to_all() {
     fs::remove_file(dir.path().join("data/tollgate.db.mark")).unwrap();
 
     let (_database, authority) = at(dir.path()).await;
-    is_closed(authority.clone().with_clock(|| 10 * DAY + 1).ask(daily(1, Asker(8))).await);
-    is_closed(authority.clone().with_clock(|| 11 * DAY - 1).ask(daily(1, Asker(8))).await);
-    let next = authority.clone().with_clock(|| 11 * DAY).ask(daily(1, Asker(8))).await.unwrap();
-    let back = authority.with_clock(|| 10 * DAY).ask(daily(2, Asker(8))).await.unwrap();
+    is_closed(
+        authority
+            .clone()
+            .with_clock(|| 10 * DAY + 1)
+            .ask(daily(1, Asker(8)))
+            .await,
+    );
+    is_closed(
+        authority
+            .clone()
+            .with_clock(|| 11 * DAY - 1)
+            .ask(daily(1, Asker(8)))
+            .await,
+    );
+    let next = authority
+        .clone()
+        .with_clock(|| 11 * DAY)
+        .ask(daily(1, Asker(8)))
+        .await
+        .unwrap();
+    let back = authority
+        .with_clock(|| 10 * DAY)
+        .ask(daily(2, Asker(8)))
+        .await
+        .unwrap();
 
     assert_eq!(window(&next).starts_at, 11 * DAY);
-    assert_eq!(window(&back).number, window(&next).number, "a clock that goes back opens nothing");
+    assert_eq!(
+        window(&back).number,
+        window(&next).number,
+        "a clock that goes back opens nothing"
+    );
     assert!(matches!(next, Answer::Granted { left, .. } if left == LIMIT - 5));
 }
 

@@ -33,7 +33,9 @@ impl Server {
     pub(crate) fn start() -> Option<Self> {
         let dir = directory()?;
         let data = dir.path().join("data");
-        run(command("initdb")?.args(["-U", "postgres", "-A", "trust", "--no-sync", "-D"]).arg(&data));
+        run(command("initdb")?
+            .args(["-U", "postgres", "-A", "trust", "--no-sync", "-D"])
+            .arg(&data));
         Some(Self::serve(dir))
     }
 
@@ -42,14 +44,19 @@ impl Server {
         let dir = directory().expect("there was a server already");
         let mut backup = command("pg_basebackup").expect("there was a server already");
         backup.args(["-U", "postgres", "-R", "-c", "fast", "--no-sync", "-h"]);
-        backup.arg(self.dir.path()).arg("-D").arg(dir.path().join("data"));
+        backup
+            .arg(self.dir.path())
+            .arg("-D")
+            .arg(dir.path().join("data"));
         run(&mut backup);
         Self::serve(dir)
     }
 
     pub(crate) fn promote(&self) {
         let mut promote = command("pg_ctl").expect("there was a server already");
-        run(promote.args(["promote", "-w", "-D"]).arg(self.dir.path().join("data")));
+        run(promote
+            .args(["promote", "-w", "-D"])
+            .arg(self.dir.path().join("data")));
     }
 
     fn serve(dir: TempDir) -> Self {
@@ -60,14 +67,22 @@ impl Server {
         let log = fs::File::create(dir.path().join("log")).unwrap();
         let postmaster = postgres.stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let server = Self { postmaster, dir };
+        server.wait();
+        server
+    }
+
+    /// Until it takes connections.
+    pub(crate) fn wait(&self) {
         for _ in 0..600 {
-            let ready = command("pg_isready").unwrap().arg("-q").arg("-h").arg(server.dir.path()).status();
+            let mut ready = command("pg_isready").expect("there was a server already");
+            let ready = ready.arg("-q").arg("-h").arg(self.dir.path()).status();
             if ready.unwrap().success() {
-                return server;
+                return;
             }
-            thread::sleep(Duration::from_millis(50)); // a process, not the code under test
+            thread::sleep(Duration::from_millis(50)); // it is a process, not the code under test
         }
-        panic!("postgres did not start: {}", fs::read_to_string(server.dir.path().join("log")).unwrap());
+        let log = fs::read_to_string(self.dir.path().join("log"));
+        panic!("postgres did not start: {}", log.unwrap());
     }
 
     /// An empty database with the tests' own user.
@@ -85,7 +100,16 @@ impl Server {
 
     pub(crate) fn sql(&self, database: &str, statement: &str) -> String {
         let mut psql = command("psql").unwrap();
-        psql.args(["-U", "postgres", "-v", "ON_ERROR_STOP=1", "-At", "-c", statement, "-h"]);
+        psql.args([
+            "-U",
+            "postgres",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-At",
+            "-c",
+            statement,
+            "-h",
+        ]);
         run(psql.arg(self.dir.path()).arg(database))
     }
 }
@@ -103,7 +127,9 @@ fn directory() -> Option<TempDir> {
     command("postgres")?;
     let dir = tempfile::tempdir().unwrap();
     if is_root() {
-        run(Command::new("chown").arg("postgres:postgres").arg(dir.path()));
+        run(Command::new("chown")
+            .arg("postgres:postgres")
+            .arg(dir.path()));
     }
     Some(dir)
 }
@@ -111,7 +137,10 @@ fn directory() -> Option<TempDir> {
 /// A program of Postgres, which refuses to run as root.
 fn command(program: &str) -> Option<Command> {
     let Some(program) = find(program) else {
-        assert!(env::var_os("TOLLGATE_TESTS_STRICT").is_none(), "there is no {program}");
+        assert!(
+            env::var_os("TOLLGATE_TESTS_STRICT").is_none(),
+            "there is no {program}"
+        );
         eprintln!("passed over: there is no {program} on this machine");
         return None;
     };
@@ -131,7 +160,10 @@ fn command(program: &str) -> Option<Command> {
 fn find(program: &str) -> Option<PathBuf> {
     let paths = env::var_os("PATH").unwrap_or_default();
     let mut places: Vec<_> = env::split_paths(&paths).collect();
-    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let versions = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
     places.extend(versions.map(|version| version.path().join("bin")));
     let mut programs = places.into_iter().map(|place| place.join(program));
     programs.find(|program| program.exists())

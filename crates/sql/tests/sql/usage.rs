@@ -27,9 +27,15 @@ async fn a_batch_that_comes_again_is_not_added_again(url: SecretString) {
     for store in [&stores[0], &stores[1], &stores[0]] {
         store.add(first.clone()).await.unwrap(); // as if the commit had gone unheard
     }
-    stores[1].add(batch(1, 2, vec![(key("a", "m"), one())])).await.unwrap();
+    stores[1]
+        .add(batch(1, 2, vec![(key("a", "m"), one())]))
+        .await
+        .unwrap();
     stores[0].add(first).await.unwrap(); // late
-    stores[0].add(batch(2, 1, vec![(key("a", "m"), one())])).await.unwrap();
+    stores[0]
+        .add(batch(2, 1, vec![(key("a", "m"), one())]))
+        .await
+        .unwrap();
 
     let rows = stores[0].query(UsageQuery::new(DAY, DAY)).await.unwrap();
 
@@ -49,7 +55,10 @@ async fn the_sums_are_those_that_memory_has(url: SecretString) {
 
     for _ in 0..60 {
         let query = any_query().new_tree(&mut runner).unwrap().current();
-        let (found, mut expected) = (sql.query(query.clone()).await, memory.query(query.clone()).await);
+        let (found, mut expected) = (
+            sql.query(query.clone()).await,
+            memory.query(query.clone()).await,
+        );
         let (mut found, expected) = (found.unwrap(), expected.as_mut().unwrap());
         // A Postgres may order letters by its own rules.
         found.sort_by(|a, b| a.by.cmp(&b.by));
@@ -60,14 +69,21 @@ async fn the_sums_are_those_that_memory_has(url: SecretString) {
 
 async fn sums_stop_at_the_most_that_can_be_held(url: SecretString) {
     let store = open(&url).await;
-    let huge = UsageSums { input: u64::MAX, output: 1, ..one() };
+    let huge = UsageSums {
+        input: u64::MAX,
+        output: 1,
+        ..one()
+    };
     for number in 1..=3 {
         let rows = vec![(key("a", "m"), huge), (key("a", "n"), huge)];
         store.add(batch(1, number, rows)).await.unwrap();
     }
 
     let query = UsageQuery::new(DAY, DAY);
-    let each = store.query(query.clone().by(UsageField::Model)).await.unwrap();
+    let each = store
+        .query(query.clone().by(UsageField::Model))
+        .await
+        .unwrap();
     let sum = store.query(query).await.unwrap();
 
     let most = i64::MAX as u64;
@@ -83,7 +99,9 @@ async fn a_large_batch_is_taken_whole(url: SecretString) {
 
     let rows = store.query(UsageQuery::new(DAY, DAY)).await.unwrap();
     assert_eq!(rows[0].sums.requests, 4_096);
-    let none = store.query(UsageQuery::new(DAY, DAY).of(UsageField::Team, "'; DROP TABLE x; --")).await;
+    let none = store
+        .query(UsageQuery::new(DAY, DAY).of(UsageField::Team, "'; DROP TABLE x; --"))
+        .await;
     assert_eq!(none.unwrap(), []);
 }
 
@@ -92,7 +110,11 @@ async fn open(url: &SecretString) -> SqlUsage {
 }
 
 fn batch(reporter: u128, number: u64, rows: Vec<(UsageKey, UsageSums)>) -> Arc<UsageBatch> {
-    Arc::new(UsageBatch { reporter, number, rows })
+    Arc::new(UsageBatch {
+        reporter,
+        number,
+        rows,
+    })
 }
 
 fn key(team: &str, model: &str) -> UsageKey {
@@ -109,7 +131,10 @@ fn key(team: &str, model: &str) -> UsageKey {
 }
 
 fn one() -> UsageSums {
-    UsageSums { requests: 1, ..UsageSums::default() }
+    UsageSums {
+        requests: 1,
+        ..UsageSums::default()
+    }
 }
 
 fn any_key() -> impl Strategy<Value = UsageKey> {
@@ -121,11 +146,13 @@ fn any_key() -> impl Strategy<Value = UsageKey> {
 }
 
 fn any_sums() -> impl Strategy<Value = UsageSums> {
-    (0..5_u64, any::<u32>(), 0..u64::MAX / 1_000_000).prop_map(|(requests, input, cost_nanos)| UsageSums {
-        requests,
-        input: input.into(),
-        cost_nanos,
-        ..UsageSums::default()
+    (0..5_u64, any::<u32>(), 0..u64::MAX / 1_000_000).prop_map(|(requests, input, cost_nanos)| {
+        UsageSums {
+            requests,
+            input: input.into(),
+            cost_nanos,
+            ..UsageSums::default()
+        }
     })
 }
 

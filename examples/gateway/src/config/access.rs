@@ -1,7 +1,8 @@
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 use serde::Deserialize;
+use tollgate::auth::Algorithm;
 
 use super::expand;
 
@@ -40,19 +41,32 @@ pub(crate) struct Issuer {
     pub(crate) issuer: String,
     pub(crate) audience: OneOrMany,
     #[serde(default = "usual_algorithms")]
-    pub(crate) algorithms: Vec<String>,
+    pub(crate) algorithms: Vec<Algorithm>,
     /// Where its keys are; found by OpenID Connect discovery if this is absent.
     pub(crate) jwks_url: Option<String>,
     /// A file with its keys, for who does not want to ask for them.
     pub(crate) jwks_file: Option<PathBuf>,
-    /// Which claim says what, by `key`, `user`, `team`, `org`, `roles`, `tags` and `models`.
+    /// Which claim says what.
     #[serde(default)]
-    pub(crate) claims: BTreeMap<String, String>,
+    pub(crate) claims: Claims,
     #[serde(default = "leeway", with = "humantime_serde")]
     pub(crate) leeway: Duration,
     /// Whether tokens without `nbf` are believed.
     #[serde(default)]
     pub(crate) without_nbf: bool,
+}
+
+/// The names of claims; a path through objects has dots.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Claims {
+    pub(crate) key: Option<String>,
+    pub(crate) user: Option<String>,
+    pub(crate) team: Option<String>,
+    pub(crate) org: Option<String>,
+    pub(crate) roles: Option<String>,
+    pub(crate) tags: Option<String>,
+    pub(crate) models: Option<String>,
 }
 
 /// One, or a list.
@@ -112,8 +126,8 @@ pub(crate) struct Admin {
     pub(crate) token: Option<SecretString>,
 }
 
-fn usual_algorithms() -> Vec<String> {
-    vec!["RS256".into(), "ES256".into()]
+fn usual_algorithms() -> Vec<Algorithm> {
+    vec![Algorithm::Rs256, Algorithm::Es256]
 }
 
 const fn leeway() -> Duration {

@@ -1,7 +1,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::Deserialize;
-use tollgate::core::fact::{Mode, Terms};
+use tollgate::{
+    core::fact::{Mode, Terms},
+    quota::bank::calendar::window_end,
+};
 
 use super::ConfigError;
 
@@ -11,7 +14,6 @@ use super::ConfigError;
 pub(crate) struct Quotas {
     /// For each key that has no terms of its own.
     pub(crate) default: Terms,
-    pub(crate) keys: BTreeMap<String, Terms>,
     pub(crate) users: BTreeMap<String, Terms>,
     pub(crate) teams: BTreeMap<String, Terms>,
     pub(crate) orgs: BTreeMap<String, Terms>,
@@ -44,7 +46,6 @@ impl Default for Quotas {
     fn default() -> Self {
         Self {
             default: Terms::default(),
-            keys: BTreeMap::new(),
             users: BTreeMap::new(),
             teams: BTreeMap::new(),
             orgs: BTreeMap::new(),
@@ -69,7 +70,6 @@ impl Quotas {
     /// All terms, with what they are for.
     pub(crate) fn all(&self) -> impl Iterator<Item = (String, &Terms)> {
         let named = [
-            ("keys", &self.keys),
             ("users", &self.users),
             ("teams", &self.teams),
             ("orgs", &self.orgs),
@@ -135,7 +135,7 @@ pub(super) fn check(name: &str, terms: &Terms) -> Result<(), ConfigError> {
         }
     }
     for budget in &terms.budgets {
-        if let Err(error) = tollgate::quota::bank::window_end(budget.every, &budget.zone, 0) {
+        if let Err(error) = window_end(budget.every, &budget.zone, 0) {
             return Err(ConfigError::Invalid(format!(
                 "`{name}` has a budget whose zone is not known: {error}"
             )));

@@ -31,6 +31,13 @@ impl Database {
         self.url.expose_secret().starts_with("sqlite:")
     }
 
+    /// Where the embedded one is.
+    pub(crate) fn file(&self) -> Option<PathBuf> {
+        let path = self.url.expose_secret().strip_prefix("sqlite://")?;
+        let path = path.split('?').next().unwrap_or(path);
+        Some(path.into())
+    }
+
     /// What kind it is, without what is secret.
     pub(crate) fn kind(&self) -> String {
         match self.url.expose_secret().split_once("://") {

@@ -90,9 +90,8 @@ impl Config {
         for issuer in &self.auth.issuers {
             writeln!(
                 text,
-                "issuer     {}: {}",
-                issuer.issuer,
-                issuer.algorithms.join(", ")
+                "issuer     {}: {:?}",
+                issuer.issuer, issuer.algorithms
             )?;
         }
         let all = self.quota.all().filter(|(_, terms)| !terms.is_empty());

@@ -29,7 +29,7 @@ impl Account {
                 }
                 self.left = left;
                 self.scarce = scarce;
-                self.granted(window, amount.max(0), purpose);
+                self.granted(window, amount.max(0), purpose, now);
             }
             (
                 Answer::Spent { window, left },
@@ -53,7 +53,7 @@ impl Account {
     }
 
     /// Applies the reserve's answer, once.
-    pub fn replied(&mut self, ticket: Ticket, reply: Reply) {
+    pub fn replied(&mut self, ticket: Ticket, reply: Reply, now: u64) {
         let Some(exchange) = self.take(ticket) else {
             return;
         };
@@ -69,7 +69,7 @@ impl Account {
                 let is_lease = matches!(exchange.purpose, Purpose::Lease { .. });
                 if let Some(window) = window.filter(|_| is_lease) {
                     self.scarce = scarce;
-                    self.lend(window.number, Giver::Reserve(holder), amount.max(0));
+                    self.lend(window.number, Giver::Reserve(holder), amount.max(0), now);
                 }
             }
             Reply::Unfunded { holder, seq } => {
@@ -158,23 +158,25 @@ impl Account {
         true
     }
 
-    fn granted(&mut self, window: Window, amount: i64, purpose: Purpose) {
+    fn granted(&mut self, window: Window, amount: i64, purpose: Purpose, now: u64) {
         let front = self.front.as_deref_mut();
         match (purpose, front) {
             // The holder is one of the window that was running when it was asked for; `name` forgets it in another.
             (Purpose::Block { holder, .. }, Some(front)) if front.holder == Some(holder) => {
                 front.block = Some((holder, window, amount));
             }
-            _ => self.lend(window.number, Giver::Authority, amount),
+            _ => self.lend(window.number, Giver::Authority, amount, now),
         }
     }
 
-    fn lend(&mut self, window: u64, giver: Giver, amount: i64) {
+    fn lend(&mut self, window: u64, giver: Giver, amount: i64, now: u64) {
         self.demand = None;
         self.ahead = false;
         if amount == 0 {
             return;
         }
+        // Whoever waits for it is given the time to take it.
+        self.touched = now;
         self.sizing.leased(amount);
         let pool = self.pool(window, giver);
         // What cannot be counted stays spent.
