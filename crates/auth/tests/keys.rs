@@ -66,6 +66,8 @@ struct Fragile {
     inner: MemoryKeys,
     down: Arc<AtomicBool>,
     hangs: Arc<AtomicBool>,
+    /// It tells of no change.
+    silent: Arc<AtomicBool>,
     /// Pretends that its version is this one.
     version: Arc<AtomicU64>,
     reads: Arc<AtomicU64>,
@@ -100,7 +102,10 @@ impl KeyStore for Fragile {
     }
 
     fn changed(&self, since: u64) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        self.inner.changed(since)
+        match self.silent.load(Ordering::SeqCst) {
+            true => Box::pin(std::future::pending()),
+            false => self.inner.changed(since),
+        }
     }
 
     fn put_key(&self, record: KeyRecord) -> Stored<u64> {
@@ -250,6 +255,29 @@ async fn a_change_is_in_force_at_once_where_the_store_tells_of_it() {
         ring.reached(version).await;
         assert_eq!(told(&ring, &key), &*record.id);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_tells_of_nothing_is_asked_in_time_and_at_once_by_who_knows_more() {
+    let store = Fragile::default();
+    store.silent.store(true, Ordering::SeqCst);
+    let keys = keys(&store);
+    let (record, key) = keys.create(NewKey::default()).await.unwrap();
+    let ring = ring(&store, RingPolicy::new()).await;
+
+    let disabled = keys.disable(&record.id).await.unwrap();
+    let asked = tokio::time::Instant::now();
+    ring.reached(disabled.version).await;
+    assert!(
+        asked.elapsed() < Duration::from_millis(50),
+        "{:?}",
+        asked.elapsed()
+    );
+    assert_eq!(told(&ring, &key), "unknown");
+
+    keys.enable(&record.id).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(told(&ring, &key), &*record.id);
 }
 
 #[tokio::test(start_paused = true)]
