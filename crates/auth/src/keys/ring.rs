@@ -12,7 +12,11 @@ use std::{
 
 use arc_swap::ArcSwap;
 use http::StatusCode;
-use tokio::{sync::watch as channel, task::AbortHandle, time::Instant};
+use tokio::{
+    sync::{Notify, watch as channel},
+    task::AbortHandle,
+    time::Instant,
+};
 use tollgate_core::Rejection;
 
 use super::{Clock, KeyStore, system_clock};
@@ -53,6 +57,8 @@ struct Shared {
     table: ArcSwap<Table>,
     /// The version that the table is made of; nothing before the first time.
     version: channel::Sender<Option<u64>>,
+    /// Somebody knows of a change that is not in force yet.
+    awaited: Notify,
     started: Instant,
     /// When the store has answered last, in milliseconds from `started`; [`NEVER`] before the first time.
     answered: AtomicU64,
@@ -70,6 +76,7 @@ impl KeyRing {
             policy,
             table: ArcSwap::default(),
             version: channel::Sender::new(None),
+            awaited: Notify::new(),
             started: Instant::now(),
             answered: AtomicU64::new(NEVER),
             failing: AtomicBool::new(false),
@@ -81,11 +88,16 @@ impl KeyRing {
         }
     }
 
-    /// Resolves when everything up to this version of the store is in force; with 0, when the store has been read once.
+    /// Resolves when everything up to this version of the store is in force; with 0, when the store has been read once. The
+    /// store is asked at once: so a key that was made just now works as soon as this has resolved.
     pub async fn reached(&self, version: u64) {
         let mut known = self.shared.version.subscribe();
+        if known.borrow().is_none_or(|known| known < version) {
+            self.shared.awaited.notify_one();
+        }
         let reached = known.wait_for(|known| known.is_some_and(|known| known >= version));
-        reached.await.expect("the ring has the sender");
+        // It cannot fail: the sender is the ring's.
+        let _ = reached.await;
     }
 
     /// How the ring is, for health checks.
@@ -124,10 +136,12 @@ impl Shared {
         }
         let digest = self.pepper.digest(key);
         let table = self.table.load();
-        let now = (self.policy.clock)();
-        let known = table.get(&digest).filter(|(_, until)| now < *until);
+        let found = table.get(&digest);
+        // What is not found has ended long ago: so it takes the time that an expired key does.
+        let until = found.map_or(0, |(_, until)| until);
+        let valid = until == i64::MAX || (self.policy.clock)() < until;
         let age = self.age();
-        match known {
+        match found.filter(|_| valid) {
             Some((principal, _)) if age.is_some_and(|age| age <= self.policy.max_stale) => {
                 Verdict::Known(principal.clone())
             }

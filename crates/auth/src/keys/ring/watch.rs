@@ -1,5 +1,8 @@
 use std::{
+    future::{Future, poll_fn},
+    pin::pin,
     sync::{Arc, atomic::Ordering},
+    task::Poll,
     time::Duration,
 };
 
@@ -35,7 +38,7 @@ pub(super) async fn watch(shared: Arc<Shared>, store: impl KeyStore) {
                     tracing::info!("the store of keys answers again");
                 }
                 sleep(PAUSE).await;
-                let changed = store.changed(version.unwrap_or_default());
+                let changed = until_changed(&shared, &store, version.unwrap_or_default());
                 let _ = timeout(shared.policy.refresh, changed).await;
             }
             Err(error) => {
@@ -47,6 +50,21 @@ pub(super) async fn watch(shared: Arc<Shared>, store: impl KeyStore) {
             }
         }
     }
+}
+
+/// Waits for the store to tell of a change, or for somebody who knows of one.
+async fn until_changed(shared: &Shared, store: &impl KeyStore, version: u64) {
+    let mut changed = store.changed(version);
+    let mut awaited = pin!(shared.awaited.notified());
+    poll_fn(|cx| {
+        let told = changed.as_mut().poll(cx).is_ready();
+        if told || awaited.as_mut().poll(cx).is_ready() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
 }
 
 /// Reads all that has changed. In parts, keys can be without those above them: only the whole is of use.
