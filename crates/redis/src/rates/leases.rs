@@ -39,7 +39,12 @@ impl Leases {
                 continue;
             }
             lacking = true;
-            if let Some(wait) = pool.denied(need.least, now) {
+            let wait = match pool.denied(need.least, now) {
+                // Who asks at the limit brings what there is; all others would ask in vain.
+                None if pool.asking && now < pool.scarce_until => Some(SOON),
+                wait => wait,
+            };
+            if let Some(wait) = wait {
                 let remaining = pool.remaining(now).remaining;
                 return Local::Short {
                     index,
@@ -76,10 +81,13 @@ impl Leases {
         let Some(pool) = pools.of(need, now) else {
             return (need.least, None);
         };
-        let wish = pool.wish.min(need.gcra.capacity / 4);
-        // Of few units too many would be left over when the lease ends.
-        if pool.asking || need.least == 0 || wish / WORTH < need.least || pool.left() > wish / 4 {
+        let mut wish = pool.wish.min(need.gcra.capacity / 4);
+        if pool.asking || pool.left() > wish / 4 {
             return (need.least, None);
+        }
+        // Of few units too many would be left over when the lease ends.
+        if wish / WORTH < need.least {
+            wish = need.least;
         }
         pool.asking = true;
         let asking = Asking {
@@ -120,6 +128,7 @@ impl Leases {
         let now = Instant::now();
         if let Some(pool) = self.pools().of(need, now) {
             (pool.debt, pool.debt_at) = (debt, now);
+            pool.scarce_until = now + need.life;
             pool.denied = Some(Denied {
                 least: need.least,
                 until: now + wait.min(need.life),
@@ -215,6 +224,8 @@ struct Pool {
     wish: u64,
     asking: bool,
     denied: Option<Denied>,
+    /// A life after the last refusal.
+    scarce_until: Instant,
     /// What the account owed when the server told last.
     debt: u64,
     debt_at: Instant,
@@ -230,6 +241,7 @@ impl Pool {
             wish: 0,
             asking: false,
             denied: None,
+            scarce_until: now,
             debt: 0,
             debt_at: now,
         }
@@ -305,6 +317,8 @@ const SHORTEST: Duration = Duration::from_millis(5);
 const LONGEST: Duration = Duration::from_secs(1);
 /// A lease of fewer takes is not worth what may be left over.
 const WORTH: u64 = 16;
+/// What a way to the server takes, or somewhat more.
+const SOON: Duration = Duration::from_millis(1);
 const PARTS: usize = 4;
 const POOLS: usize = 65_536;
 const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);

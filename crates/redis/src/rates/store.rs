@@ -32,7 +32,9 @@ impl Store {
         if !self.redis.is_cluster() {
             return Ok(match self.take(asks.iter()).await? {
                 Reply::All { granted, .. } => Decision::Granted(granted),
-                Reply::Short { index, debt, wait } => Decision::Short { index, debt, wait },
+                Reply::Short {
+                    index, debt, wait, ..
+                } => Decision::Short { index, debt, wait },
             });
         }
         let mut granted = vec![Grant::default(); asks.len()];
@@ -50,7 +52,9 @@ impl Store {
                     }
                     continue;
                 }
-                Ok(Reply::Short { index, debt, wait }) => Ok(Decision::Short {
+                Ok(Reply::Short {
+                    index, debt, wait, ..
+                }) => Ok(Decision::Short {
                     index: group.get(index).copied().unwrap_or(next),
                     debt,
                     wait,
@@ -176,12 +180,14 @@ pub(crate) struct Grant {
     pub(crate) got: u64,
 }
 
+#[derive(Debug)]
 enum Reply {
     All {
         now: u64,
         granted: Vec<Grant>,
     },
     Short {
+        now: u64,
         index: usize,
         debt: u64,
         wait: Duration,
@@ -199,9 +205,10 @@ impl Reply {
                     granted: granted.collect(),
                 })
             }
-            [0, _, index, debt, wait] => {
+            [0, now, index, debt, wait] => {
                 let index = usize::try_from(index).ok()?.checked_sub(1)?;
                 (index < asked).then_some(Self::Short {
+                    now,
                     index,
                     debt,
                     wait: Duration::from_micros(wait),
@@ -214,3 +221,73 @@ impl Reply {
 
 /// More on their way than this are not worth their memory: the server is too slow, or away.
 const CORRECTIONS: usize = 256;
+
+#[cfg(test)]
+#[path = "../../tests/support/server.rs"]
+mod server;
+
+#[cfg(test)]
+mod tests {
+    use proptest::{prelude::*, test_runner::TestRunner};
+    use tollgate_quota::Rate;
+
+    use super::{server::Server, *};
+
+    #[test]
+    fn a_decision_is_that_of_exact_arithmetic() {
+        let Some(server) = Server::start(&[]) else {
+            return;
+        };
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let redis = Redis::open(&server.url()).unwrap().deadline(Duration::from_secs(10));
+        let store = Store::new(redis);
+        let config = proptest::test_runner::Config::with_cases(100);
+        // Short windows, so that much comes back between two calls.
+        let rate = (1..50_u64, 100..20_000_u64, 1..50_u64);
+        let cases = (rate, prop::collection::vec(0..12_u64, 1..30));
+        TestRunner::new(config)
+            .run(&cases, |((limit, micros, burst), costs)| {
+                server.command(&["FLUSHALL"]);
+                let window = Duration::from_micros(micros);
+                let rate = Rate { limit, window, burst };
+                runtime.block_on(compare(&store, rate, &costs))
+            })
+            .unwrap();
+    }
+
+    /// The model counts in parts of microseconds of which a unit is `window`, and one is `limit`.
+    async fn compare(store: &Store, rate: Rate, costs: &[u64]) -> Result<(), TestCaseError> {
+        let gcra = Gcra::new(rate).unwrap();
+        let (limit, window) = (u128::from(rate.limit), rate.window.as_micros());
+        let capacity = u128::from(rate.burst) * window;
+        let mut tat = 0;
+        for &cost in costs {
+            let cost = cost.min(rate.burst);
+            let ask = Ask {
+                tenant: "".into(),
+                key: "a".into(),
+                gcra,
+                least: gcra.ticks(cost).unwrap(),
+                wish: gcra.ticks(cost).unwrap(),
+            };
+            let reply = store.take([ask].iter()).await.unwrap();
+            let (Reply::All { now, .. } | Reply::Short { now, .. }) = reply;
+            let now = u128::from(now) * limit;
+            let owed = u128::max(tat, now) - now;
+            let wanted = owed + u128::from(cost) * window;
+            match reply {
+                Reply::All { granted, .. } => {
+                    prop_assert!(wanted <= capacity, "too much was taken");
+                    let share = u128::from(granted[0].debt) * capacity;
+                    prop_assert_eq!(share, wanted * u128::from(gcra.capacity));
+                    tat = now + wanted;
+                }
+                Reply::Short { wait, .. } => {
+                    prop_assert!(wanted > capacity, "there was enough");
+                    prop_assert_eq!(wait.as_micros(), (wanted - capacity).div_ceil(limit));
+                }
+            }
+        }
+        Ok(())
+    }
+}
