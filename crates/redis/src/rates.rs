@@ -136,7 +136,10 @@ impl Inner {
     }
 
     async fn take_directly(&self, needs: &[Need]) -> Result<Taken, RedisError> {
-        let asks: Vec<_> = needs.iter().map(|need| self.ask(need, need.least)).collect();
+        let asks: Vec<_> = needs
+            .iter()
+            .map(|need| self.ask(need, need.least))
+            .collect();
         Ok(match self.store.decide(&asks).await? {
             Decision::Granted(granted) => Taken::All(
                 needs

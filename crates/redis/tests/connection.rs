@@ -20,7 +20,11 @@ async fn a_server_that_is_not_there_yet_is_found_when_it_comes() {
     let rates = RedisRates::new(Redis::open(&url(port)).unwrap());
 
     let away = one(&rates, "a").await.unwrap_err();
-    assert!(told(&away).contains("there is no connection"), "{}", told(&away));
+    assert!(
+        told(&away).contains("there is no connection"),
+        "{}",
+        told(&away)
+    );
     let Some(_server) = Server::start_at(port, &[]) else {
         return;
     };
@@ -81,7 +85,10 @@ async fn a_reply_that_nobody_waited_for_is_nobody_elses() {
         tokio::spawn(async move {
             let account = limit.to_string();
             // Left in the middle, at another moment each.
-            let leaves = tokio::time::timeout(Duration::from_micros(limit % 50 * 20), take(&rates, &account, limit));
+            let leaves = tokio::time::timeout(
+                Duration::from_micros(limit % 50 * 20),
+                take(&rates, &account, limit),
+            );
             let left = leaves.await.is_err();
             let Taken::All(remaining) = take(&rates, &account, limit).await.unwrap() else {
                 return left && limit == 1;
@@ -142,11 +149,16 @@ async fn tls_needs_a_certificate_that_is_trusted() {
     let Some(_server) = Server::start_at(
         port,
         &[
-            "--port", "0",
-            "--tls-port", &port.to_string(),
-            "--tls-cert-file", &certificate,
-            "--tls-key-file", &key,
-            "--tls-auth-clients", "no",
+            "--port",
+            "0",
+            "--tls-port",
+            &port.to_string(),
+            "--tls-cert-file",
+            &certificate,
+            "--tls-key-file",
+            &key,
+            "--tls-auth-clients",
+            "no",
         ],
     ) else {
         return;
@@ -177,16 +189,36 @@ async fn a_cluster_decides_for_several_tenants_and_undoes_what_was_refused_later
     let taken = rates.take(all(1)).await.unwrap();
     let refused = rates.take(all(1)).await.unwrap();
 
-    assert!(matches!(&taken, Taken::All(left) if left[0].remaining == 4 && left[8].remaining == 2), "{taken:?}");
-    assert!(matches!(refused, Taken::Short { index: 8, remaining: 2, .. }), "{refused:?}");
+    assert!(
+        matches!(&taken, Taken::All(left) if left[0].remaining == 4 && left[8].remaining == 2),
+        "{taken:?}"
+    );
+    assert!(
+        matches!(
+            refused,
+            Taken::Short {
+                index: 8,
+                remaining: 2,
+                ..
+            }
+        ),
+        "{refused:?}"
+    );
     let end = Instant::now() + PATIENCE;
     for tenant in 0..8 {
-        let left = async || rates.take(vec![wanted(&tenant.to_string(), "a", 5, 0)]).await.unwrap();
+        let left = async || {
+            rates
+                .take(vec![wanted(&tenant.to_string(), "a", 5, 0)])
+                .await
+                .unwrap()
+        };
         while !matches!(left().await, Taken::All(left) if left[0].remaining == 4) {
             assert!(Instant::now() < end, "it is not undone");
         }
     }
-    let used = cluster.iter().filter(|server| server.command(&["DBSIZE"]) != "0");
+    let used = cluster
+        .iter()
+        .filter(|server| server.command(&["DBSIZE"]) != "0");
     assert!(used.count() > 1, "tenants are spread");
 }
 
@@ -200,12 +232,23 @@ fn cluster() -> Option<Vec<Server>> {
     let nodes: Vec<_> = (0..3).map(node).collect::<Option<_>>()?;
     let made = std::process::Command::new("redis-cli")
         .args(["--cluster", "create", "--cluster-yes"])
-        .args(nodes.iter().map(|node| format!("127.0.0.1:{}", node.port())))
+        .args(
+            nodes
+                .iter()
+                .map(|node| format!("127.0.0.1:{}", node.port())),
+        )
         .output()
         .unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stdout));
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stdout)
+    );
     for node in &nodes {
-        server::until(|| node.command(&["CLUSTER", "INFO"]).contains("cluster_state:ok"));
+        server::until(|| {
+            node.command(&["CLUSTER", "INFO"])
+                .contains("cluster_state:ok")
+        });
     }
     Some(nodes)
 }

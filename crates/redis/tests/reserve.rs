@@ -24,12 +24,31 @@ async fn what_was_funded_is_lent_once() {
     let second = client.lease(Some(holder), 700, 900).await;
     let third = client.lease(Some(holder), 1, 1).await;
 
-    assert!(matches!(first, Reply::Leased { amount: 300, .. }), "{first:?}");
-    assert!(matches!(second, Reply::Leased { amount: 700, scarce: true, .. }), "{second:?}");
-    assert!(matches!(third, Reply::Unfunded { holder: same, .. } if same == holder), "{third:?}");
+    assert!(
+        matches!(first, Reply::Leased { amount: 300, .. }),
+        "{first:?}"
+    );
+    assert!(
+        matches!(
+            second,
+            Reply::Leased {
+                amount: 700,
+                scarce: true,
+                ..
+            }
+        ),
+        "{second:?}"
+    );
+    assert!(
+        matches!(third, Reply::Unfunded { holder: same, .. } if same == holder),
+        "{third:?}"
+    );
     assert_eq!(client.give_back(holder, 500).await, Reply::Booked);
     let fourth = client.lease(None, 500, 500).await;
-    assert!(matches!(fourth, Reply::Leased { amount: 500, .. }), "{fourth:?}");
+    assert!(
+        matches!(fourth, Reply::Leased { amount: 500, .. }),
+        "{fourth:?}"
+    );
 }
 
 #[tokio::test]
@@ -44,7 +63,17 @@ async fn a_wish_leaves_something_for_the_others() {
 
     let lease = clients[0].lease(Some(holder), 10, 1000).await;
 
-    assert!(matches!(lease, Reply::Leased { amount: 250, scarce: false, .. }), "{lease:?}");
+    assert!(
+        matches!(
+            lease,
+            Reply::Leased {
+                amount: 250,
+                scarce: false,
+                ..
+            }
+        ),
+        "{lease:?}"
+    );
 }
 
 #[tokio::test]
@@ -56,7 +85,11 @@ async fn an_answer_is_final_for_its_number() {
     let holder = client.begin().await;
     let unfunded = client.last.clone().unwrap();
 
-    let fund = client.message(Demand::Fund { holder, window: WINDOW, amount: 100 });
+    let fund = client.message(Demand::Fund {
+        holder,
+        window: WINDOW,
+        amount: 100,
+    });
     assert_eq!(client.send(&fund).await, Reply::Booked);
     assert_eq!(client.send(&fund).await, Reply::Booked);
     assert_eq!(client.send(&unfunded).await, Reply::Old);
@@ -65,11 +98,18 @@ async fn an_answer_is_final_for_its_number() {
     assert_eq!(client.send(&lease).await, leased);
     let refused = client.message(self::lease(Some(holder), 0, 60, 60));
     let no = client.send(&refused).await;
-    assert!(matches!(no, Reply::Unfunded { .. }), "the block was booked once: {no:?}");
+    assert!(
+        matches!(no, Reply::Unfunded { .. }),
+        "the block was booked once: {no:?}"
+    );
     let mut other = Client::new(&server);
     other.fund(holder, 1000).await;
     assert_eq!(client.send(&refused).await, no);
-    let back = client.message(Demand::GiveBack { holder, window: WINDOW, amount: 60 });
+    let back = client.message(Demand::GiveBack {
+        holder,
+        window: WINDOW,
+        amount: 60,
+    });
     assert_eq!(client.send(&back).await, Reply::Booked);
     assert_eq!(client.send(&back).await, Reply::Booked);
     let all = other.lease(Some(holder), 1101, 1101).await;
@@ -88,19 +128,28 @@ async fn after_a_flush_there_is_another_holder() {
 
     server.command(&["FLUSHALL"]);
 
-    assert_eq!(client.fund(holder, 1000).await, Reply::Stale, "the block stays spent");
+    assert_eq!(
+        client.fund(holder, 1000).await,
+        Reply::Stale,
+        "the block stays spent"
+    );
     client.begins_anew(holder).await;
     assert_eq!(client.fund(holder, 1000).await, Reply::Stale);
     assert_eq!(client.give_back(holder, 10).await, Reply::Stale);
     let lease = client.lease(Some(holder), 1, 1).await;
-    assert_eq!(lease, Reply::Stale, "another holder does not lend to who asks for this one");
+    assert_eq!(
+        lease,
+        Reply::Stale,
+        "another holder does not lend to who asks for this one"
+    );
     let lease = client.lease(None, 1, 1).await;
     assert!(matches!(lease, Reply::Unfunded { .. }), "{lease:?}");
 }
 
 #[tokio::test]
 async fn after_a_restart_there_is_another_holder_although_all_was_kept() {
-    let Some(mut server) = Server::start(&["--appendonly", "yes", "--appendfsync", "always"]) else {
+    let Some(mut server) = Server::start(&["--appendonly", "yes", "--appendfsync", "always"])
+    else {
         return;
     };
     let mut client = Client::new(&server);
@@ -109,7 +158,16 @@ async fn after_a_restart_there_is_another_holder_although_all_was_kept() {
     server.restart();
 
     assert_ne!(server.command(&["DBSIZE"]), "0");
-    client.retried(Demand::Fund { holder, window: WINDOW, amount: 1000 }, &Reply::Stale).await;
+    client
+        .retried(
+            Demand::Fund {
+                holder,
+                window: WINDOW,
+                amount: 1000,
+            },
+            &Reply::Stale,
+        )
+        .await;
     client.begins_anew(holder).await;
 }
 
@@ -150,7 +208,10 @@ async fn two_primaries_are_two_holders_and_so_is_one_that_comes_back() {
     let promoted = other.begins_anew(holder).await;
     assert_eq!(other.fund(holder, 1000).await, Reply::Stale);
     let lease = client.lease(Some(holder), 10, 10).await;
-    assert!(matches!(lease, Reply::Leased { .. }), "the first has its own: {lease:?}");
+    assert!(
+        matches!(lease, Reply::Leased { .. }),
+        "the first has its own: {lease:?}"
+    );
 
     // Nothing of the second's reaches the first's key before it is a primary again, but what the second has.
     follow(&first, &second);
@@ -187,7 +248,11 @@ async fn too_many_askers_end_a_memory_and_none_of_them_is_paid_twice() {
     };
     let mut client = Client::new(&server);
     let holder = client.begin().await;
-    let fund = client.message(Demand::Fund { holder, window: WINDOW, amount: 1000 });
+    let fund = client.message(Demand::Fund {
+        holder,
+        window: WINDOW,
+        amount: 1000,
+    });
     assert_eq!(client.send(&fund).await, Reply::Booked);
 
     for asker in 0..5000 {
@@ -209,10 +274,16 @@ async fn a_key_goes_a_day_after_its_window_and_that_of_a_total_budget_never() {
     let mut client = Client::new(&server);
     client.begin().await;
     let key = server.command(&["KEYS", "*"]);
-    assert_eq!(server.command(&["PEXPIRETIME", &key]), (WINDOW.ends_at + 86_400_000).to_string());
+    assert_eq!(
+        server.command(&["PEXPIRETIME", &key]),
+        (WINDOW.ends_at + 86_400_000).to_string()
+    );
     server.command(&["FLUSHALL"]);
 
-    let total = Window { ends_at: i64::MAX, ..WINDOW };
+    let total = Window {
+        ends_at: i64::MAX,
+        ..WINDOW
+    };
     let message = client.message(Demand::Lease {
         window: total,
         holder: None,
@@ -237,15 +308,35 @@ async fn what_cannot_be_counted_exactly_is_no_answer() {
 
     const MOST: i64 = (1 << 53) - 1;
     for amount in [MOST + 1, i64::MAX, -1, i64::MIN] {
-        let fund = client.message(Demand::Fund { holder, window: WINDOW, amount });
+        let fund = client.message(Demand::Fund {
+            holder,
+            window: WINDOW,
+            amount,
+        });
         assert!(client.try_send(&fund).await.is_err(), "{amount}");
     }
     assert_eq!(client.fund(holder, MOST - 1).await, Reply::Booked);
-    let over = client.message(Demand::Fund { holder, window: WINDOW, amount: 2 });
-    assert!(client.try_send(&over).await.is_err(), "the sum is too large");
-    let lease = Client::new(&server).lease(Some(holder), MOST - 1, i64::MAX).await;
-    assert!(matches!(lease, Reply::Leased { amount, .. } if amount == MOST - 1), "{lease:?}");
-    assert_eq!(client.send(&over).await, Reply::Booked, "that was no answer");
+    let over = client.message(Demand::Fund {
+        holder,
+        window: WINDOW,
+        amount: 2,
+    });
+    assert!(
+        client.try_send(&over).await.is_err(),
+        "the sum is too large"
+    );
+    let lease = Client::new(&server)
+        .lease(Some(holder), MOST - 1, i64::MAX)
+        .await;
+    assert!(
+        matches!(lease, Reply::Leased { amount, .. } if amount == MOST - 1),
+        "{lease:?}"
+    );
+    assert_eq!(
+        client.send(&over).await,
+        Reply::Booked,
+        "that was no answer"
+    );
 }
 
 #[test]
@@ -280,13 +371,25 @@ async fn run(server: &Server, steps: Vec<Step>) -> Result<(), TestCaseError> {
             Step::Lease { who, amount } => {
                 let holder = holders.last().copied();
                 let seen = holder.map_or(0, |holder| seen[&holder]);
-                (who, clients[who].message(lease(holder, seen, amount / 2, amount)), None)
+                (
+                    who,
+                    clients[who].message(lease(holder, seen, amount / 2, amount)),
+                    None,
+                )
             }
             Step::Fund { who, amount, which } => {
                 let Some(&holder) = holders.iter().rev().nth(which) else {
                     continue;
                 };
-                (who, clients[who].message(Demand::Fund { holder, window: WINDOW, amount }), None)
+                (
+                    who,
+                    clients[who].message(Demand::Fund {
+                        holder,
+                        window: WINDOW,
+                        amount,
+                    }),
+                    None,
+                )
             }
             Step::GiveBack { who, amount } => {
                 let Some(&holder) = holders.last() else {
@@ -295,7 +398,11 @@ async fn run(server: &Server, steps: Vec<Step>) -> Result<(), TestCaseError> {
                 let amount = amount.min(lent.get(&holder).copied().unwrap_or(0));
                 // Destroyed here first.
                 *lent.entry(holder).or_default() -= amount;
-                let message = Demand::GiveBack { holder, window: WINDOW, amount };
+                let message = Demand::GiveBack {
+                    holder,
+                    window: WINDOW,
+                    amount,
+                };
                 (who, clients[who].message(message), None)
             }
             Step::Again { which } => {
@@ -307,8 +414,18 @@ async fn run(server: &Server, steps: Vec<Step>) -> Result<(), TestCaseError> {
         };
         let reply = clients[who].send(&message).await;
         match (&message.ask, &reply) {
-            _ if before.as_ref().is_some_and(|before| before.as_ref() == Some(&reply)) => {}
-            (Demand::Lease { .. }, Reply::Leased { holder, seq, amount, .. }) => {
+            _ if before
+                .as_ref()
+                .is_some_and(|before| before.as_ref() == Some(&reply)) => {}
+            (
+                Demand::Lease { .. },
+                Reply::Leased {
+                    holder,
+                    seq,
+                    amount,
+                    ..
+                },
+            ) => {
                 *lent.entry(*holder).or_default() += amount;
                 seen.insert(*holder, *seq);
             }
@@ -341,10 +458,22 @@ async fn run(server: &Server, steps: Vec<Step>) -> Result<(), TestCaseError> {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Lease { who: usize, amount: i64 },
-    Fund { who: usize, amount: i64, which: usize },
-    GiveBack { who: usize, amount: i64 },
-    Again { which: usize },
+    Lease {
+        who: usize,
+        amount: i64,
+    },
+    Fund {
+        who: usize,
+        amount: i64,
+        which: usize,
+    },
+    GiveBack {
+        who: usize,
+        amount: i64,
+    },
+    Again {
+        which: usize,
+    },
     Flush,
 }
 
@@ -412,12 +541,20 @@ impl Client {
     }
 
     async fn fund(&mut self, holder: Holder, amount: i64) -> Reply {
-        let message = self.message(Demand::Fund { holder, window: WINDOW, amount });
+        let message = self.message(Demand::Fund {
+            holder,
+            window: WINDOW,
+            amount,
+        });
         self.send(&message).await
     }
 
     async fn give_back(&mut self, holder: Holder, amount: i64) -> Reply {
-        let message = self.message(Demand::GiveBack { holder, window: WINDOW, amount });
+        let message = self.message(Demand::GiveBack {
+            holder,
+            window: WINDOW,
+            amount,
+        });
         self.send(&message).await
     }
 
@@ -472,7 +609,11 @@ fn lease(holder: Option<Holder>, seen: u64, least: i64, wish: i64) -> Demand {
 
 fn follow(replica: &Server, primary: &Server) {
     replica.command(&["REPLICAOF", "127.0.0.1", &primary.port().to_string()]);
-    until(|| replica.command(&["INFO", "replication"]).contains("master_link_status:up"));
+    until(|| {
+        replica
+            .command(&["INFO", "replication"])
+            .contains("master_link_status:up")
+    });
 }
 
 const WINDOW: Window = Window {

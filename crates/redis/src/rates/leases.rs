@@ -123,15 +123,17 @@ impl Leases {
         }
     }
 
-    /// Does not ask again before it can be of use, or before a correction may have changed it.
+    /// Does not ask again before it can be of use, nor for each unit that comes back; but within a lease's life, for a
+    /// correction may have changed it.
     pub(crate) fn refused(&self, need: &Need, debt: u64, wait: Duration) {
         let now = Instant::now();
+        let some = need.life.min(need.gcra.time(need.gcra.capacity)) / 8;
         if let Some(pool) = self.pools().of(need, now) {
             (pool.debt, pool.debt_at) = (debt, now);
             pool.scarce_until = now + need.life;
             pool.denied = Some(Denied {
                 least: need.least,
-                until: now + wait.min(need.life),
+                until: now + wait.max(some).min(need.life),
                 enough_at: now + wait.min(FAR),
             });
         }
@@ -279,7 +281,8 @@ impl Pool {
     fn denied(&self, least: u64, now: Instant) -> Option<Duration> {
         let denied = self.denied.as_ref()?;
         let holds = least >= denied.least && now < denied.until;
-        holds.then(|| denied.enough_at.saturating_duration_since(now))
+        let enough_at = denied.enough_at.max(denied.until);
+        holds.then(|| enough_at.saturating_duration_since(now))
     }
 
     /// As far as this process knows.

@@ -30,12 +30,7 @@ impl Store {
     /// undone if a later one refuses.
     pub(crate) async fn decide(self: &Arc<Self>, asks: &[Ask]) -> Result<Decision, RedisError> {
         if !self.redis.is_cluster() {
-            return Ok(match self.take(asks.iter()).await? {
-                Reply::All { granted, .. } => Decision::Granted(granted),
-                Reply::Short {
-                    index, debt, wait, ..
-                } => Decision::Short { index, debt, wait },
-            });
+            return Ok(self.take(asks.iter()).await?.decision);
         }
         let mut granted = vec![Grant::default(); asks.len()];
         let mut done = vec![None; asks.len()];
@@ -45,15 +40,19 @@ impl Store {
                 .filter(|&i| asks[i].tenant == *tenant)
                 .collect();
             let failed = match self.take(group.iter().map(|&i| &asks[i])).await {
-                Ok(Reply::All { now, granted: of }) => {
+                Ok(Reply {
+                    now,
+                    decision: Decision::Granted(of),
+                }) => {
                     for (&i, grant) in group.iter().zip(of) {
                         granted[i] = grant;
                         done[i] = Some(now);
                     }
                     continue;
                 }
-                Ok(Reply::Short {
-                    index, debt, wait, ..
+                Ok(Reply {
+                    decision: Decision::Short { index, debt, wait },
+                    ..
                 }) => Ok(Decision::Short {
                     index: group.get(index).copied().unwrap_or(next),
                     debt,
@@ -79,7 +78,10 @@ impl Store {
 
     /// In the background. While too many are on their way, this one is lost.
     pub(crate) fn change(self: &Arc<Self>, changes: Vec<Change>) {
-        let changes: Vec<_> = changes.into_iter().filter(|change| change.more != 0).collect();
+        let changes: Vec<_> = changes
+            .into_iter()
+            .filter(|change| change.more != 0)
+            .collect();
         if changes.is_empty() {
             return;
         }
@@ -104,7 +106,8 @@ impl Store {
             let Gcra {
                 speed, capacity, ..
             } = ask.gcra;
-            arguments.extend([speed, ask.least, ask.wish, capacity].map(|number| number.to_string()));
+            arguments
+                .extend([speed, ask.least, ask.wish, capacity].map(|number| number.to_string()));
         }
         let reply: Vec<u64> = self.redis.run(&self.take, &keys, &arguments).await?;
         Reply::read(&reply, keys.len()).ok_or(RedisError::strange("to other takes than these"))
@@ -181,40 +184,30 @@ pub(crate) struct Grant {
 }
 
 #[derive(Debug)]
-enum Reply {
-    All {
-        now: u64,
-        granted: Vec<Grant>,
-    },
-    Short {
-        now: u64,
-        index: usize,
-        debt: u64,
-        wait: Duration,
-    },
+struct Reply {
+    /// The server's time, in microseconds since 1970.
+    now: u64,
+    decision: Decision,
 }
 
 impl Reply {
     fn read(reply: &[u64], asked: usize) -> Option<Self> {
-        match *reply {
+        let (now, decision) = match *reply {
             [1, now, ref rest @ ..] if rest.len() == 2 * asked => {
                 let (pairs, _) = rest.as_chunks();
                 let granted = pairs.iter().map(|&[debt, got]| Grant { debt, got });
-                Some(Self::All {
-                    now,
-                    granted: granted.collect(),
-                })
+                (now, Decision::Granted(granted.collect()))
             }
             [0, now, index, debt, wait] => {
                 let index = usize::try_from(index).ok()?.checked_sub(1)?;
-                (index < asked).then_some(Self::Short {
-                    now,
-                    index,
-                    debt,
-                    wait: Duration::from_micros(wait),
-                })
+                let wait = Duration::from_micros(wait);
+                (now, Decision::Short { index, debt, wait })
             }
-            _ => None,
+            _ => return None,
+        };
+        match decision {
+            Decision::Short { index, .. } if index >= asked => None,
+            decision => Some(Self { now, decision }),
         }
     }
 }
@@ -239,7 +232,9 @@ mod tests {
             return;
         };
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let redis = Redis::open(&server.url()).unwrap().deadline(Duration::from_secs(10));
+        let redis = Redis::open(&server.url())
+            .unwrap()
+            .deadline(Duration::from_secs(10));
         let store = Store::new(redis);
         let config = proptest::test_runner::Config::with_cases(100);
         // Short windows, so that much comes back between two calls.
@@ -249,7 +244,11 @@ mod tests {
             .run(&cases, |((limit, micros, burst), costs)| {
                 server.command(&["FLUSHALL"]);
                 let window = Duration::from_micros(micros);
-                let rate = Rate { limit, window, burst };
+                let rate = Rate {
+                    limit,
+                    window,
+                    burst,
+                };
                 runtime.block_on(compare(&store, rate, &costs))
             })
             .unwrap();
@@ -271,18 +270,17 @@ mod tests {
                 wish: gcra.ticks(cost).unwrap(),
             };
             let reply = store.take([ask].iter()).await.unwrap();
-            let (Reply::All { now, .. } | Reply::Short { now, .. }) = reply;
-            let now = u128::from(now) * limit;
+            let now = u128::from(reply.now) * limit;
             let owed = u128::max(tat, now) - now;
             let wanted = owed + u128::from(cost) * window;
-            match reply {
-                Reply::All { granted, .. } => {
+            match reply.decision {
+                Decision::Granted(granted) => {
                     prop_assert!(wanted <= capacity, "too much was taken");
                     let share = u128::from(granted[0].debt) * capacity;
                     prop_assert_eq!(share, wanted * u128::from(gcra.capacity));
                     tat = now + wanted;
                 }
-                Reply::Short { wait, .. } => {
+                Decision::Short { wait, .. } => {
                     prop_assert!(wanted > capacity, "there was enough");
                     prop_assert_eq!(wait.as_micros(), (wanted - capacity).div_ceil(limit));
                 }

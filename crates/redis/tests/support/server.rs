@@ -11,7 +11,7 @@ use std::{
 use secrecy::SecretString;
 
 #[derive(Debug)]
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     directory: tempfile::TempDir,
     port: u16,
@@ -20,12 +20,16 @@ pub struct Server {
 
 impl Server {
     /// `None`, and a word about it, if the program is not installed.
-    pub fn start(options: &[&str]) -> Option<Self> {
+    pub(crate) fn start(options: &[&str]) -> Option<Self> {
         Self::start_at(free_port(), options)
     }
 
-    pub fn start_at(port: u16, options: &[&str]) -> Option<Self> {
-        if Command::new("redis-server").arg("--version").output().is_err() {
+    pub(crate) fn start_at(port: u16, options: &[&str]) -> Option<Self> {
+        if Command::new("redis-server")
+            .arg("--version")
+            .output()
+            .is_err()
+        {
             let strict = std::env::var_os("TOLLGATE_TESTS_STRICT").is_some();
             assert!(!strict, "redis-server is not installed");
             eprintln!("passed over: redis-server is not installed");
@@ -44,40 +48,40 @@ impl Server {
         Some(server)
     }
 
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
-    pub fn url(&self) -> SecretString {
+    pub(crate) fn url(&self) -> SecretString {
         url(self.port)
     }
 
-    pub fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
     }
 
     /// As `kill -9` does.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.kill();
         self.child = spawn(self.port, self.directory.path(), &self.options);
         self.wait();
     }
 
-    pub fn pause(&self) {
+    pub(crate) fn pause(&self) {
         self.signal("-STOP");
     }
 
-    pub fn resume(&self) {
+    pub(crate) fn resume(&self) {
         self.signal("-CONT");
     }
 
     /// What `redis-cli` says.
-    pub fn command(&self, words: &[&str]) -> String {
+    pub(crate) fn command(&self, words: &[&str]) -> String {
         command(self.port, words)
     }
 
@@ -96,7 +100,12 @@ impl Server {
             }
             return;
         }
-        until(|| self.command(&["PING"]).contains("PONG"));
+        // Or that it wants a password.
+        until(|| {
+            ["PONG", "NOAUTH"]
+                .iter()
+                .any(|word| self.command(&["PING"]).contains(word))
+        });
     }
 }
 
@@ -106,17 +115,17 @@ impl Drop for Server {
     }
 }
 
-pub fn url(port: u16) -> SecretString {
+pub(crate) fn url(port: u16) -> SecretString {
     format!("redis://127.0.0.1:{port}").into()
 }
 
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     listener.local_addr().expect("it has an address").port()
 }
 
 /// Waits for something that another process does.
-pub fn until(mut done: impl FnMut() -> bool) {
+pub(crate) fn until(mut done: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(20);
     while !done() {
         assert!(Instant::now() < end, "it does not happen");
