@@ -479,11 +479,11 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        6 => (0..3_usize, 1..500_i64).prop_map(|(who, amount)| Step::Lease { who, amount }),
-        3 => (0..3_usize, 1..2000_i64, 0..2_usize)
+        6 => (0..3_usize, 1..1500_i64).prop_map(|(who, amount)| Step::Lease { who, amount }),
+        3 => (0..3_usize, 1..1000_i64, 0..2_usize)
             .prop_map(|(who, amount, which)| Step::Fund { who, amount, which }),
         2 => (0..3_usize, 1..500_i64).prop_map(|(who, amount)| Step::GiveBack { who, amount }),
-        4 => (0..4_usize).prop_map(|which| Step::Again { which }),
+        6 => (0..4_usize).prop_map(|which| Step::Again { which }),
         1 => Just(Step::Flush),
     ]
 }
