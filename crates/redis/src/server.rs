@@ -84,7 +84,9 @@ impl Server {
                 Some(certificates) => builder.certs(certificates),
                 None => builder,
             };
-            return builder.build().map(Dial::Cluster);
+            return builder
+                .build()
+                .map(|client| Dial::Cluster(Box::new(client)));
         }
         let node = self.nodes.first().cloned().ok_or_else(nowhere)?;
         #[cfg(feature = "tls")]
@@ -134,5 +136,5 @@ impl Connection {
 enum Dial {
     Single(Client),
     #[cfg(feature = "cluster")]
-    Cluster(redis::cluster::ClusterClient),
+    Cluster(Box<redis::cluster::ClusterClient>),
 }

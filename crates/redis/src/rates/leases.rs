@@ -39,7 +39,12 @@ impl Leases {
                 continue;
             }
             lacking = true;
-            if let Some(wait) = pool.denied(need.least, now) {
+            let wait = match pool.denied(need.least, now) {
+                // Who asks at the limit brings what there is; all others would ask in vain.
+                None if pool.asking && now < pool.scarce_until => Some(SOON),
+                wait => wait,
+            };
+            if let Some(wait) = wait {
                 let remaining = pool.remaining(now).remaining;
                 return Local::Short {
                     index,
@@ -76,10 +81,13 @@ impl Leases {
         let Some(pool) = pools.of(need, now) else {
             return (need.least, None);
         };
-        let wish = pool.wish.min(need.gcra.capacity / 4);
-        // Of few units too many would be left over when the lease ends.
-        if pool.asking || need.least == 0 || wish / WORTH < need.least || pool.left() > wish / 4 {
+        let mut wish = pool.wish.min(need.gcra.capacity / 4);
+        if pool.asking || pool.left() > wish / 4 {
             return (need.least, None);
+        }
+        // Of few units too many would be left over when the lease ends.
+        if wish / WORTH < need.least {
+            wish = need.least;
         }
         pool.asking = true;
         let asking = Asking {
@@ -115,14 +123,17 @@ impl Leases {
         }
     }
 
-    /// Does not ask again before it can be of use, or before a correction may have changed it.
+    /// Does not ask again before it can be of use, nor for each unit that comes back; but within a lease's life, for a
+    /// correction may have changed it.
     pub(crate) fn refused(&self, need: &Need, debt: u64, wait: Duration) {
         let now = Instant::now();
+        let some = need.life.min(need.gcra.time(need.gcra.capacity)) / 8;
         if let Some(pool) = self.pools().of(need, now) {
             (pool.debt, pool.debt_at) = (debt, now);
+            pool.scarce_until = now + need.life;
             pool.denied = Some(Denied {
                 least: need.least,
-                until: now + wait.min(need.life),
+                until: now + wait.max(some).min(need.life),
                 enough_at: now + wait.min(FAR),
             });
         }
@@ -215,6 +226,8 @@ struct Pool {
     wish: u64,
     asking: bool,
     denied: Option<Denied>,
+    /// A life after the last refusal.
+    scarce_until: Instant,
     /// What the account owed when the server told last.
     debt: u64,
     debt_at: Instant,
@@ -230,6 +243,7 @@ impl Pool {
             wish: 0,
             asking: false,
             denied: None,
+            scarce_until: now,
             debt: 0,
             debt_at: now,
         }
@@ -267,7 +281,8 @@ impl Pool {
     fn denied(&self, least: u64, now: Instant) -> Option<Duration> {
         let denied = self.denied.as_ref()?;
         let holds = least >= denied.least && now < denied.until;
-        holds.then(|| denied.enough_at.saturating_duration_since(now))
+        let enough_at = denied.enough_at.max(denied.until);
+        holds.then(|| enough_at.saturating_duration_since(now))
     }
 
     /// As far as this process knows.
@@ -305,6 +320,8 @@ const SHORTEST: Duration = Duration::from_millis(5);
 const LONGEST: Duration = Duration::from_secs(1);
 /// A lease of fewer takes is not worth what may be left over.
 const WORTH: u64 = 16;
+/// What a way to the server takes, or somewhat more.
+const SOON: Duration = Duration::from_millis(1);
 const PARTS: usize = 4;
 const POOLS: usize = 65_536;
 const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);

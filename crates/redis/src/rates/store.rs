@@ -30,10 +30,7 @@ impl Store {
     /// undone if a later one refuses.
     pub(crate) async fn decide(self: &Arc<Self>, asks: &[Ask]) -> Result<Decision, RedisError> {
         if !self.redis.is_cluster() {
-            return Ok(match self.take(asks.iter()).await? {
-                Reply::All { granted, .. } => Decision::Granted(granted),
-                Reply::Short { index, debt, wait } => Decision::Short { index, debt, wait },
-            });
+            return Ok(self.take(asks.iter()).await?.decision);
         }
         let mut granted = vec![Grant::default(); asks.len()];
         let mut done = vec![None; asks.len()];
@@ -43,14 +40,20 @@ impl Store {
                 .filter(|&i| asks[i].tenant == *tenant)
                 .collect();
             let failed = match self.take(group.iter().map(|&i| &asks[i])).await {
-                Ok(Reply::All { now, granted: of }) => {
+                Ok(Reply {
+                    now,
+                    decision: Decision::Granted(of),
+                }) => {
                     for (&i, grant) in group.iter().zip(of) {
                         granted[i] = grant;
                         done[i] = Some(now);
                     }
                     continue;
                 }
-                Ok(Reply::Short { index, debt, wait }) => Ok(Decision::Short {
+                Ok(Reply {
+                    decision: Decision::Short { index, debt, wait },
+                    ..
+                }) => Ok(Decision::Short {
                     index: group.get(index).copied().unwrap_or(next),
                     debt,
                     wait,
@@ -180,41 +183,109 @@ pub(crate) struct Grant {
     pub(crate) got: u64,
 }
 
-enum Reply {
-    All {
-        now: u64,
-        granted: Vec<Grant>,
-    },
-    Short {
-        index: usize,
-        debt: u64,
-        wait: Duration,
-    },
+#[derive(Debug)]
+struct Reply {
+    /// The server's time, in microseconds since 1970.
+    now: u64,
+    decision: Decision,
 }
 
 impl Reply {
     fn read(reply: &[u64], asked: usize) -> Option<Self> {
-        match *reply {
+        let (now, decision) = match *reply {
             [1, now, ref rest @ ..] if rest.len() == 2 * asked => {
                 let (pairs, _) = rest.as_chunks();
                 let granted = pairs.iter().map(|&[debt, got]| Grant { debt, got });
-                Some(Self::All {
-                    now,
-                    granted: granted.collect(),
-                })
+                (now, Decision::Granted(granted.collect()))
             }
-            [0, _, index, debt, wait] => {
+            [0, now, index, debt, wait] => {
                 let index = usize::try_from(index).ok()?.checked_sub(1)?;
-                (index < asked).then_some(Self::Short {
-                    index,
-                    debt,
-                    wait: Duration::from_micros(wait),
-                })
+                let wait = Duration::from_micros(wait);
+                (now, Decision::Short { index, debt, wait })
             }
-            _ => None,
+            _ => return None,
+        };
+        match decision {
+            Decision::Short { index, .. } if index >= asked => None,
+            decision => Some(Self { now, decision }),
         }
     }
 }
 
 /// More on their way than this are not worth their memory: the server is too slow, or away.
 const CORRECTIONS: usize = 256;
+
+#[cfg(test)]
+#[path = "../../tests/support/server.rs"]
+mod server;
+
+#[cfg(test)]
+mod tests {
+    use proptest::{prelude::*, test_runner::TestRunner};
+    use tollgate_quota::Rate;
+
+    use super::{server::Server, *};
+
+    #[test]
+    fn a_decision_is_that_of_exact_arithmetic() {
+        let Some(server) = Server::start(&[]) else {
+            return;
+        };
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let redis = Redis::open(&server.url())
+            .unwrap()
+            .deadline(Duration::from_secs(10));
+        let store = Store::new(redis);
+        let config = proptest::test_runner::Config::with_cases(100);
+        // Short windows, so that much comes back between two calls.
+        let rate = (1..50_u64, 100..20_000_u64, 1..50_u64);
+        let cases = (rate, prop::collection::vec(0..12_u64, 1..30));
+        TestRunner::new(config)
+            .run(&cases, |((limit, micros, burst), costs)| {
+                server.command(&["FLUSHALL"]);
+                let window = Duration::from_micros(micros);
+                let rate = Rate {
+                    limit,
+                    window,
+                    burst,
+                };
+                runtime.block_on(compare(&store, rate, &costs))
+            })
+            .unwrap();
+    }
+
+    /// The model counts in parts of microseconds of which a unit is `window`, and one is `limit`.
+    async fn compare(store: &Store, rate: Rate, costs: &[u64]) -> Result<(), TestCaseError> {
+        let gcra = Gcra::new(rate).unwrap();
+        let (limit, window) = (u128::from(rate.limit), rate.window.as_micros());
+        let capacity = u128::from(rate.burst) * window;
+        let mut tat = 0;
+        for &cost in costs {
+            let cost = cost.min(rate.burst);
+            let ask = Ask {
+                tenant: "".into(),
+                key: "a".into(),
+                gcra,
+                least: gcra.ticks(cost).unwrap(),
+                wish: gcra.ticks(cost).unwrap(),
+            };
+            let reply = store.take([ask].iter()).await.unwrap();
+            let now = u128::from(reply.now) * limit;
+            let owed = u128::max(tat, now) - now;
+            let wanted = owed + u128::from(cost) * window;
+            match reply.decision {
+                Decision::Granted(granted) => {
+                    prop_assert!(wanted <= capacity, "too much was taken");
+                    let share = u128::from(granted[0].debt) * capacity;
+                    prop_assert_eq!(share, wanted * u128::from(gcra.capacity));
+                    tat = now + wanted;
+                }
+                Decision::Short { wait, .. } => {
+                    prop_assert!(wanted > capacity, "there was enough");
+                    prop_assert_eq!(wait.as_micros(), (wanted - capacity).div_ceil(limit));
+                }
+            }
+        }
+        Ok(())
+    }
+}
