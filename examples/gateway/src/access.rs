@@ -58,6 +58,9 @@ fn tokens(issuers: &[config::Issuer]) -> Result<Option<Jwt>, Error> {
                 .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
             issuer = issuer.keys(text);
         }
+        if let Some(name) = &configured.name {
+            issuer = issuer.named(name);
+        }
         if configured.without_nbf {
             issuer = issuer.without_nbf();
         }
@@ -91,8 +94,8 @@ fn holder(
     let subject = Subject::of(shown)?;
     let name = match identity {
         CertificateName::CommonName => subject.common_name(),
-        CertificateName::Dns => subject.dns_names().next(),
-        CertificateName::Uri => subject.uris().next(),
+        CertificateName::Dns => only(subject.dns_names()),
+        CertificateName::Uri => only(subject.uris()),
     }?;
     // Not to be mistaken for a key of that name.
     let mut principal = Principal::new(format!("certificate {name}")).with_user(name);
@@ -103,6 +106,12 @@ fn holder(
         principal = principal.with_org(org);
     }
     Some(principal)
+}
+
+/// The one name that there is. Of several, or of a `*`, nobody knows whose it is.
+fn only<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let name = names.next().filter(|name| !name.contains('*'))?;
+    names.next().is_none().then_some(name)
 }
 
 /// Where the SDKs of Anthropic, Gemini and Azure put their keys; OpenAI's is `Authorization`.

@@ -19,7 +19,7 @@ use tollgate::{
 };
 
 pub(crate) use self::{
-    access::{Admin, Auth, CertificateName, Certificates, Issuer, Tls},
+    access::{Admin, Auth, CertificateName, Issuer, Tls},
     catalog::{Model, Provider, Strategy},
     error::{ConfigError, Mistake},
     prices::{PriceFile, changed},

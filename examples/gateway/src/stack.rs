@@ -6,13 +6,13 @@ use http_body::Body;
 use hyper::body::Incoming;
 use tollgate::{
     audit::{AuditLayer, Log},
-    auth::PermitLayer,
+    auth::{HygieneLayer, PermitLayer, permits},
     balance::{BalanceLayer, Pool, RetryBudget},
     breaker::{BreakerLayer, BreakerPolicy},
     cache::{CacheLayer, CachePolicy},
     core::{
-        BatchLayer, BoxError, CloseUnread, GateLayer, PayloadLayer, Rejection, TimeoutLayer,
-        fact::{Call, Clearance, Principal, Scope, Target, Terms},
+        BatchLayer, BoxError, CloseUnread, DrainLayer, GateLayer, PayloadLayer, TimeoutLayer,
+        fact::{Call, Scope, Terms},
     },
     llm::{
         Catalog, CatalogLayer, EmbeddingsBatch, InspectLayer, Model, RenderLayer, Upstream,
@@ -26,7 +26,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
     Error, access,
-    config::{self, Config, ConfigError, WhenAway},
+    config::{self, Config, ConfigError, OnDisconnect, WhenAway},
     pools::Pools,
     stores::Stores,
     usage::OwnUsageLayer,
@@ -60,7 +60,9 @@ pub(crate) fn stack(
         .layer(RenderLayer::new()) // rewords what is refused below into the caller's dialect
         .layer(AuditLayer::new(log)) // records everything below; refuses when it cannot write
         .layer(UsageLayer::new(stores.usage.clone())) // adds up for people what all below has used
+        .layer(hygiene(config)) // what only we or a trusted proxy may say is not believed from others
         .layer(access::auth(config, ring)?) // before the body is read: strangers cannot fill memory
+        .layer(PermitLayer::principal()) // routes and networks
         .layer(limits(config, stores)) // rates and concurrency need no body
         .layer(OwnUsageLayer(stores.usage.clone())) // callers see what they have used themselves
         .layer(payload(&config.server)) // the body, once
@@ -68,11 +70,12 @@ pub(crate) fn stack(
         .map_response(|answer: Response<_>| answer.map(Box::pin)) // the same for the body
         .layer(InspectLayer::new()) // from here on the call is known
         .layer(CatalogLayer::new(catalog.clone())) // lists models, and refuses those that there are not
-        .layer(PermitLayer::new(may_call)) // before the cache: what may not be asked is not answered from it
+        .layer(PermitLayer::new(permits::model)) // before the cache: what may not be asked is not answered from it
         .layer(limits_of_calls(config, stores)) // rates and concurrency by model and end user
         .layer(cache(config.cache.as_ref())) // a hit costs nothing
         .layer(balance(config, catalog)) // chooses a target; what is below holds for every attempt
-        .layer(PermitLayer::new(may_go)) // this caller's data, to this target
+        .layer(PermitLayer::new(permits::clearance)) // this caller's data, to this target
+        .layer(drain(config.quota.on_disconnect)) // outside quota, which hears how the answer went on
         .layer(limits_of_targets(config, stores))
         .layer(spending(config, stores, upstream.worst_case())) // tokens and money, for each attempt by itself
         .layer(breaker(&config.breaker)) // sees only what really was sent
@@ -154,6 +157,18 @@ fn shared(config: &Config, stores: &Stores) -> QuotaLayer {
     })
 }
 
+fn hygiene(config: &Config) -> HygieneLayer {
+    let proxies = config.server.trusted_proxies.iter().copied();
+    HygieneLayer::new().trusted_proxies(proxies)
+}
+
+fn drain(on_disconnect: OnDisconnect) -> DrainLayer {
+    match on_disconnect {
+        OnDisconnect::Drain => DrainLayer::new(),
+        OnDisconnect::Cancel => DrainLayer::new().at_once(0),
+    }
+}
+
 fn named(terms: &BTreeMap<String, Terms>) -> impl Iterator<Item = (&str, Terms)> {
     terms.iter().map(|(name, terms)| (&**name, terms.clone()))
 }
@@ -178,40 +193,6 @@ fn catalog(config: &Config) -> Result<Catalog, ConfigError> {
         Model::new(&*model.name, candidates)
     });
     Ok(models.collect())
-}
-
-fn may_call(parts: &Parts) -> Result<(), Rejection> {
-    let extensions = &parts.extensions;
-    let allowed = match (extensions.get::<Principal>(), extensions.get::<Call>()) {
-        (Some(principal), Some(call)) => principal.may_call(&call.model),
-        _ => false,
-    };
-    allowed.then_some(()).ok_or_else(|| {
-        Rejection::new(
-            StatusCode::FORBIDDEN,
-            "model_not_permitted",
-            "this key may not call this model",
-        )
-        .with_detail("param", "model")
-    })
-}
-
-/// Whether data as confidential as this caller's may go to the target. Of a target without a class nobody knows.
-fn may_go(parts: &Parts) -> Result<(), Rejection> {
-    let extensions = &parts.extensions;
-    let data = extensions.get::<Principal>().and_then(Principal::clearance);
-    let place = extensions
-        .get::<Target>()
-        .and_then(|target| target.clearance);
-    let allowed = data.is_none_or(|data| data <= place.unwrap_or(Clearance::Public));
-    allowed.then_some(()).ok_or_else(|| {
-        Rejection::new(
-            StatusCode::FORBIDDEN,
-            "target_not_permitted",
-            "this key's data may not go to where this model is served",
-        )
-        .with_detail("param", "model")
-    })
 }
 
 fn cache(

@@ -6,8 +6,7 @@ use std::{
 };
 
 use sqlx::{
-    ConnectOptions,
-    Sqlite as Db, SqliteConnection, SqlitePool, Transaction,
+    ConnectOptions, Sqlite as Db, SqliteConnection, SqlitePool, Transaction,
     pool::PoolConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };

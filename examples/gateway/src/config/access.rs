@@ -39,6 +39,8 @@ impl Default for Auth {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Issuer {
     pub(crate) issuer: String,
+    /// What it is called in the names of its callers, as in `corp:alice`.
+    pub(crate) name: Option<String>,
     pub(crate) audience: OneOrMany,
     #[serde(default = "usual_algorithms")]
     pub(crate) algorithms: Vec<Algorithm>,
