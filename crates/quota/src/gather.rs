@@ -57,6 +57,7 @@ impl<'a> Gather<'a> {
         for rule in config.rules.iter() {
             match &rule.what {
                 What::Allotted => self.allotted(rule)?,
+                What::Terms(book) => self.booked(rule, book)?,
                 _ if config.only.contain(rule.measures()) => self.rule(rule)?,
                 _ => {}
             }
@@ -109,7 +110,7 @@ impl<'a> Gather<'a> {
                 self.dues.push(due);
                 Ok(())
             }
-            What::Allotted => Ok(()),
+            What::Allotted | What::Terms(_) => Ok(()),
         }
     }
 
@@ -185,7 +186,7 @@ impl<'a> Gather<'a> {
 }
 
 /// Tells each account that a request is counted on.
-fn each(
+pub(crate) fn each(
     parts: &Parts,
     source: &Source,
     anonymous: bool,

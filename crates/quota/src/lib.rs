@@ -24,6 +24,7 @@ mod shared;
 mod slots;
 mod spent;
 mod term;
+pub mod usage;
 mod want;
 
 /// The ledger's parts without I/O, for a simulation.

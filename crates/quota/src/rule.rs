@@ -1,4 +1,5 @@
 use std::{
+    collections::HashMap,
     fmt,
     sync::{
         Arc,
@@ -7,7 +8,7 @@ use std::{
 };
 
 use http::request::Parts;
-use tollgate_core::fact::{Measure, Mode, Scope};
+use tollgate_core::fact::{Measure, Mode, Scope, Terms};
 
 use crate::{Account, Away, Budget, Measures, Quota, policy::Policy};
 
@@ -15,7 +16,7 @@ use crate::{Account, Away, Budget, Measures, Quota, policy::Policy};
 ///
 /// ```
 /// use http::request::Parts;
-/// use tollgate_core::fact::{Measure, Mode, Scope};
+/// use tollgate_core::fact::{Measure, Mode, Scope, Terms};
 /// use tollgate_quota::{Quota, QuotaLayer, Rule};
 ///
 /// let by_host = |parts: &Parts| parts.uri.host().map(str::to_owned);
@@ -83,6 +84,39 @@ impl Rule {
     #[must_use]
     pub fn allotted() -> Self {
         Self::new(What::Allotted)
+    }
+
+    /// Limits accounts of this kind by terms of their own: those that are named, each by its terms, and each of the others by
+    /// [`others`](Self::others). An account whose terms the `Principal` brings is left to [`allotted`](Self::allotted).
+    ///
+    /// ```
+    /// use tollgate_core::fact::{Scope, Terms};
+    /// use tollgate_quota::{QuotaLayer, Rule};
+    ///
+    /// let terms: Terms = serde_json::from_str(r#"{ "tokens_per_minute": 100000 }"#).unwrap();
+    /// let quota = QuotaLayer::unlimited().rule(Rule::terms(Scope::Team, [("search", terms)]));
+    /// # let _ = quota;
+    /// ```
+    #[must_use]
+    pub fn terms<A: Into<Arc<str>>>(
+        scope: Scope,
+        terms: impl IntoIterator<Item = (A, Terms)>,
+    ) -> Self {
+        let terms = terms.into_iter();
+        Self::new(What::Terms(Arc::new(TermsBook {
+            scope,
+            named: terms.map(|(name, terms)| (name.into(), terms)).collect(),
+            others: Terms::default(),
+        })))
+    }
+
+    /// Sets the terms of each account that [`terms`](Self::terms) does not name; none by default.
+    #[must_use]
+    pub fn others(mut self, terms: Terms) -> Self {
+        if let What::Terms(book) = &mut self.what {
+            Arc::make_mut(book).others = terms;
+        }
+        self
     }
 
     /// Counts on the account that a request has of this kind. Where it has none, the limit does not apply.
@@ -171,7 +205,7 @@ impl Rule {
             What::Rate(_, weight) => weight.measures(),
             What::Concurrency(_) => Measures::CONCURRENCY,
             What::Budget(_) => Measures::MONEY,
-            What::Allotted => Measures::NONE,
+            What::Allotted | What::Terms(_) => Measures::NONE,
         }
     }
 
@@ -202,6 +236,21 @@ pub(crate) enum What {
     Concurrency(u32),
     Budget(Arc<Budget>),
     Allotted,
+    Terms(Arc<TermsBook>),
+}
+
+/// Terms by the accounts that they are for.
+#[derive(Clone)]
+pub(crate) struct TermsBook {
+    pub(crate) scope: Scope,
+    pub(crate) named: HashMap<Arc<str>, Terms>,
+    pub(crate) others: Terms,
+}
+
+impl TermsBook {
+    pub(crate) fn of(&self, account: &str) -> &Terms {
+        self.named.get(account).unwrap_or(&self.others)
+    }
 }
 
 impl What {
@@ -211,6 +260,7 @@ impl What {
             Self::Concurrency(_) => "concurrency",
             Self::Budget(_) => "budget",
             Self::Allotted => "allotted",
+            Self::Terms(_) => "terms",
         }
     }
 
@@ -219,7 +269,8 @@ impl What {
             Self::Rate(quota, weight) => Policy::of_rate(name, weight.unit(), (*quota).into()),
             Self::Concurrency(limit) => Policy::of_concurrency(name, *limit),
             Self::Budget(budget) => Policy::of_budget(name, budget),
-            Self::Allotted => Policy::of_concurrency(name, 0), // never shown: its terms have their own
+            // Never shown: its terms have their own.
+            Self::Allotted | Self::Terms(_) => Policy::of_concurrency(name, 0),
         }
     }
 }
@@ -231,6 +282,7 @@ impl fmt::Debug for What {
             Self::Concurrency(limit) => write!(f, "concurrency of {limit}"),
             Self::Budget(budget) => budget.fmt(f),
             Self::Allotted => f.write_str("allotted"),
+            Self::Terms(book) => write!(f, "terms of each {}", book.scope.as_str()),
         }
     }
 }

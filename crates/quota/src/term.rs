@@ -2,16 +2,16 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use tollgate_core::{
     Rejection,
-    fact::{BudgetTerm, Call, Measure, Mode, Period, RateTerm, Scope, Terms},
+    fact::{BudgetTerm, Call, Measure, Mode, Period, Principal, RateTerm, Scope, Terms},
 };
 
 use crate::{
     Budget, Measures, Rate,
     account::Subject,
-    gather::{Due, Gather},
+    gather::{Due, Gather, each},
     policy::Policy,
     refusal,
-    rule::{Rule, Weight, name_of, unit},
+    rule::{Rule, Source, TermsBook, Weight, name_of, unit},
 };
 
 /// A limit that a principal brings.
@@ -80,6 +80,29 @@ impl Gather<'_> {
         };
         let key = Some(principal.key());
         self.terms(rule, Scope::Key, key, defaults, Some(hidden))
+    }
+
+    /// The terms that a rule has for each account of its kind that the request is counted on.
+    pub(crate) fn booked(&mut self, rule: &Rule, book: &TermsBook) -> Result<(), Rejection> {
+        let (parts, scope) = (self.parts, book.scope);
+        let allotments = self.principal.map_or(&[][..], Principal::allotments);
+        let brought = |account: &str| {
+            let mut allotments = allotments.iter();
+            allotments.any(|it| it.scope == scope && *it.account == *account)
+        };
+        let mut result = Ok(());
+        each(
+            parts,
+            &Source::Scope(scope),
+            self.config.anonymous,
+            &mut |account| {
+                let terms = book.of(account.unwrap_or_default());
+                if result.is_ok() && !terms.is_empty() && !account.is_some_and(brought) {
+                    result = self.terms(rule, scope, account, terms, None);
+                }
+            },
+        )?;
+        result
     }
 
     fn terms(

@@ -1,0 +1,60 @@
+use crate::plan::Plan;
+
+/// What can be built wrong. Each is put at a seam of the simulation, around code that knows nothing of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Defect {
+    /// The authority takes back what it granted to an asker that has been silent for some seconds.
+    CreditsAtADeadline,
+    /// A reserve that has lost its memory goes on with the highest sums that clients have seen.
+    MergesWhatClientsSay,
+    /// What was given back and is unanswered is given back again, under a new number.
+    GivesBackTwice,
+    /// What was given back to the reserve and is unanswered is given back to the authority, too.
+    GivesBackToBoth,
+    /// A copy of an answer is taken for the answer to the present message.
+    AppliesAnAnswerTwice,
+    /// The authority decides the repetition of a refused message anew.
+    TurnsANoIntoAYes,
+    /// A call that was cut is settled to what was metered until then.
+    SettlesToMetered,
+    /// Less is held than the provider may produce, since the call is to be cut there.
+    HoldsWhatItWouldCutAt,
+    /// What is held knows nothing of a price that is announced.
+    HoldsAtTheOldPrice,
+    /// The ledger names the window by its replica's clock.
+    NamesItsOwnWindow,
+    /// An asker has one nonce for all its leases, and that alone names the reserve's memory.
+    KeepsTheNonce,
+    /// The reserve does not compare what it remembers with what the asker has seen.
+    SkipsTheSequence,
+    /// The reserve trusts the memory of its process, although it was a replica of another meanwhile.
+    ForgetsThatItWasAReplica,
+}
+
+impl Defect {
+    pub(crate) const ALL: [Self; 13] = [
+        Self::CreditsAtADeadline,
+        Self::MergesWhatClientsSay,
+        Self::GivesBackTwice,
+        Self::GivesBackToBoth,
+        Self::AppliesAnAnswerTwice,
+        Self::TurnsANoIntoAYes,
+        Self::SettlesToMetered,
+        Self::HoldsWhatItWouldCutAt,
+        Self::HoldsAtTheOldPrice,
+        Self::NamesItsOwnWindow,
+        Self::KeepsTheNonce,
+        Self::SkipsTheSequence,
+        Self::ForgetsThatItWasAReplica,
+    ];
+
+    /// Whether it may show in a run of this seed.
+    pub(crate) const fn may_show(self, seed: u64) -> bool {
+        match self {
+            Self::KeepsTheNonce => Plan::flushes(seed),
+            Self::SkipsTheSequence => Plan::rewinds(seed),
+            Self::ForgetsThatItWasAReplica => Plan::fails_over(seed),
+            _ => true,
+        }
+    }
+}

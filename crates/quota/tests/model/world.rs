@@ -1,0 +1,583 @@
+use std::collections::BTreeMap;
+
+use tollgate_quota::{
+    bank::{Demand, Message, Order},
+    sim::Ticket,
+};
+
+use crate::{
+    audit::{Audit, Figures, Violation},
+    authority::Authority,
+    chance::Chance,
+    defect::Defect,
+    fault::{Fault, Memory},
+    plan::Plan,
+    provider::{Call, Heard},
+    replica::{Paid, Replica},
+    reserve::{Server, Witness},
+    wire::{Back, From, Sent},
+};
+
+/// A whole system, and its time: everything that happens is an event, and follows from the seed.
+#[derive(Debug)]
+pub(crate) struct World {
+    plan: Plan,
+    chance: Chance,
+    defect: Option<Defect>,
+    checks: Checks,
+    now: i64,
+    events: BTreeMap<(i64, u64), Event>,
+    count: u64,
+    authority: Authority,
+    /// Two, of which each replica knows one.
+    servers: [Server; 2],
+    primary: usize,
+    older: Server,
+    reserve_away: bool,
+    reserve_skew: i64,
+    witness: Witness,
+    replicas: Vec<Replica>,
+    audit: Audit,
+    mended: bool,
+    trace: Option<Vec<String>>,
+}
+
+/// What is looked at.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Checks {
+    /// Every sum, after every step.
+    All,
+    /// The provider's bill.
+    Bill,
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    Arrives(usize),
+    Ticks(usize),
+    GivesUp(usize, u64, u64),
+    AtAuthority(From, Message<Order>),
+    AtReserve(From, Message<Demand>),
+    Back(From, Back),
+    Silent(From),
+    Ends(Box<Paid>),
+    Settles(Box<Paid>),
+    Fails(Fault),
+    Starts(usize),
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, defect: Option<Defect>, checks: Checks) -> Self {
+        let mut chance = Chance::new(seed);
+        let plan = Plan::of(seed, &mut chance);
+        let servers = [Server::new(&mut chance), Server::new(&mut chance)];
+        let replicas = (0..plan.replicas)
+            .map(|index| Replica::new(index, &plan, &mut chance))
+            .collect();
+        let mut world = Self {
+            chance,
+            defect,
+            checks,
+            now: 0,
+            events: BTreeMap::new(),
+            count: 0,
+            authority: Authority::default(),
+            older: servers[0].clone(),
+            servers,
+            primary: 0,
+            reserve_away: false,
+            reserve_skew: 0,
+            witness: Witness::default(),
+            replicas,
+            audit: Audit::default(),
+            mended: false,
+            trace: None,
+            plan,
+        };
+        world.authority.skew = world.plan.begins_at;
+        for replica in 0..world.plan.replicas {
+            world.after(1, Event::Arrives(replica));
+            world.after(2, Event::Ticks(replica));
+        }
+        for (at, fault) in Fault::draw(&world.plan, &mut world.chance) {
+            world.after(at, Event::Fails(fault));
+        }
+        world
+    }
+
+    pub(crate) fn traced(mut self) -> Self {
+        self.trace = Some(vec![format!("{:?}", self.plan)]);
+        self
+    }
+
+    pub(crate) fn trace(&self) -> &[String] {
+        self.trace.as_deref().unwrap_or_default()
+    }
+
+    /// Lets things happen until all calls have ended and all has been quiet for a while.
+    pub(crate) fn run(&mut self) -> Result<(Plan, Figures), Violation> {
+        self.until(self.plan.lasts)?;
+        self.mend();
+        self.until(self.plan.lasts + QUIET)?;
+        self.sum_up();
+        if self.defect.is_none() {
+            self.try_again()?;
+        }
+        self.audit.bills(self.plan.limit)?;
+        Ok((self.plan.clone(), self.audit.figures))
+    }
+
+    fn until(&mut self, end: i64) -> Result<(), Violation> {
+        while let Some(next) = self.events.first_entry()
+            && next.key().0 <= end
+        {
+            let ((now, _), event) = next.remove_entry();
+            self.now = now;
+            self.happen(event)?;
+            if self.checks == Checks::All {
+                self.check()?;
+            }
+        }
+        self.now = end;
+        Ok(())
+    }
+
+    fn happen(&mut self, event: Event) -> Result<(), Violation> {
+        if let Some(replica) = event
+            .of()
+            .filter(|replica| self.replicas[*replica].stopped_until > self.now)
+        {
+            let until = self.replicas[replica].stopped_until;
+            self.after(until - self.now, event);
+            return Ok(());
+        }
+        if !matches!(
+            event,
+            Event::Ticks(_) | Event::Arrives(_) | Event::GivesUp(..)
+        ) {
+            self.note(&event);
+        }
+        match event {
+            Event::Arrives(replica) => self.arrive(replica),
+            Event::Ticks(replica) => {
+                self.pump(replica);
+                if self.plan.evicts && self.chance.happens(100) {
+                    let at = self.time(replica);
+                    self.replicas[replica].evict(at);
+                }
+                self.after(TICK, Event::Ticks(replica));
+                if self.defect == Some(Defect::CreditsAtADeadline) {
+                    self.authority.credit_the_silent(self.now);
+                }
+            }
+            Event::GivesUp(replica, life, call) => self.give_up(replica, life, call),
+            Event::AtAuthority(from, message) => self.at_authority(from, &message)?,
+            Event::AtReserve(from, message) => self.at_reserve(from, &message),
+            Event::Back(from, back) => {
+                let at = self.time(from.replica);
+                let wall = self.now + self.plan.begins_at;
+                self.replicas[from.replica].hears(from, back, at, wall, &self.plan, self.defect);
+                self.pump(from.replica);
+            }
+            Event::Silent(from) => {
+                let at = self.time(from.replica);
+                self.replicas[from.replica].hears_nothing(from, at);
+                self.pump(from.replica);
+            }
+            Event::Ends(paid) => {
+                if paid.call.heard != Heard::Unsent {
+                    self.audit.bill(paid.window, paid.call.bill(&self.plan));
+                    if self.checks == Checks::All && paid.call.bill(&self.plan) > paid.amount {
+                        return Err(Violation::new(format!(
+                            "more is billed than was held: {paid:?}"
+                        )));
+                    }
+                    self.audit.bills(self.plan.limit)?;
+                }
+                self.after(0, Event::Settles(paid));
+            }
+            Event::Settles(paid) => self.settle(*paid),
+            Event::Fails(fault) => self.fail(fault),
+            Event::Starts(replica) => {
+                self.replicas[replica].start();
+                self.pump(replica);
+            }
+        }
+        Ok(())
+    }
+
+    fn arrive(&mut self, replica: usize) {
+        if !self.mended {
+            let pause = self.chance.between(1, 2 * self.plan.pause);
+            self.after(pause, Event::Arrives(replica));
+        }
+        if !self.replicas[replica].is_alive() || self.mended {
+            return;
+        }
+        let call = Call::begin(&self.plan, self.now, &mut self.chance);
+        let ticket = self.count;
+        if !self.begin(replica, call) {
+            let life = self.replicas[replica].life;
+            self.replicas[replica].waiting.insert(ticket, call);
+            self.after(PATIENCE, Event::GivesUp(replica, life, ticket));
+        }
+        self.pump(replica);
+    }
+
+    /// Whether there is enough for it.
+    fn begin(&mut self, replica: usize, mut call: Call) -> bool {
+        let amount = self.plan.worst(call.maximum, self.now, self.defect);
+        let long = call.ends_at - self.now;
+        let at = self.time(replica);
+        let Some((parts, window)) = self.replicas[replica].hold(amount, at) else {
+            return false;
+        };
+        call.ends_at = self.now + long.clamp(1, self.plan.longest);
+        self.audit.hold(window, amount);
+        let paid = Paid {
+            replica,
+            life: self.replicas[replica].life,
+            window,
+            amount,
+            parts,
+            call,
+        };
+        self.note(&format_args!("holds {amount} of window {window}: {call:?}"));
+        self.after(call.ends_at - self.now, Event::Ends(Box::new(paid)));
+        true
+    }
+
+    fn settle(&mut self, paid: Paid) {
+        if self.replicas[paid.replica].life != paid.life || !self.replicas[paid.replica].is_alive()
+        {
+            return;
+        }
+        let at = self.time(paid.replica);
+        let spent = match paid.call.heard {
+            Heard::All => paid.call.bill(&self.plan),
+            Heard::Unsent => 0,
+            Heard::Cut(metered) if self.defect == Some(Defect::SettlesToMetered) => {
+                metered * self.plan.price
+            }
+            Heard::Cut(_) => paid.amount,
+            Heard::Absurd(usage) if usage < 0 => paid.amount,
+            Heard::Absurd(usage) => usage,
+        };
+        self.audit.settle(paid.window, paid.amount, spent);
+        self.replicas[paid.replica].settle(paid.parts, paid.call.heard, spent, at);
+        self.pump(paid.replica);
+    }
+
+    /// Sends what the replica's ledger has to say, and lets those begin who wait for money.
+    fn pump(&mut self, replica: usize) {
+        if !self.replicas[replica].is_alive() || self.replicas[replica].stopped_until > self.now {
+            return;
+        }
+        let waiting = std::mem::take(&mut self.replicas[replica].waiting);
+        for (ticket, call) in waiting {
+            if !self.begin(replica, call) {
+                self.replicas[replica].waiting.insert(ticket, call);
+            }
+        }
+        let at = self.time(replica);
+        while let Some((from, sent, beside)) =
+            self.replicas[replica].next(at, &mut self.chance, self.defect)
+        {
+            self.send(from, sent);
+            if let Some(beside) = beside {
+                let nobody = Ticket {
+                    number: 0,
+                    ..from.ticket
+                };
+                self.send(
+                    From {
+                        ticket: nobody,
+                        ..from
+                    },
+                    Sent::Authority(beside),
+                );
+            }
+            self.after(self.plan.time_out, Event::Silent(from));
+        }
+    }
+
+    fn send(&mut self, from: From, sent: Sent) {
+        self.note(&format_args!("{} sends {sent:?}", from.replica));
+        let away = match sent {
+            Sent::Authority(_) => self.authority.away,
+            Sent::Reserve(_) => self.reserve_away,
+        };
+        if away && self.chance.happens(500) {
+            self.after(1, Event::Silent(from));
+            return;
+        }
+        let event = match sent {
+            Sent::Authority(message) => Event::AtAuthority(from, message),
+            Sent::Reserve(message) => Event::AtReserve(from, message),
+        };
+        self.travel(from.replica, &event);
+    }
+
+    /// Lets a message arrive some time, or not, or twice.
+    fn travel(&mut self, replica: usize, event: &Event) {
+        if self.replicas[replica].cut_until > self.now {
+            return;
+        }
+        let copies = if self.mended {
+            1
+        } else {
+            1 + i64::from(self.chance.happens(self.plan.doubled))
+        };
+        for copy in 0..copies {
+            if self.mended || !self.chance.happens(self.plan.lost) {
+                let delay = match copy {
+                    _ if self.mended => 1,
+                    0 => self.chance.between(0, self.plan.delay),
+                    _ => self.chance.between(0, 5 * self.plan.delay),
+                };
+                self.after(delay, event.clone());
+            }
+        }
+    }
+
+    fn at_authority(&mut self, from: From, message: &Message<Order>) -> Result<(), Violation> {
+        if self.authority.away {
+            return Ok(());
+        }
+        let answer = self.authority.ask(message, self.now, self.defect)?;
+        if from.ticket.number > 0 {
+            self.travel(from.replica, &Event::Back(from, Back::Authority(answer)));
+        }
+        Ok(())
+    }
+
+    fn at_reserve(&mut self, from: From, message: &Message<Demand>) {
+        if self.reserve_away {
+            return;
+        }
+        let server = self.replicas[from.replica].server.unwrap_or(self.primary);
+        // Microseconds of the server's clock. What comes later has a later one, unless the clock jumps.
+        let time = (self.now + self.reserve_skew) * 1_000
+            + i64::try_from(self.count % 1_000).expect("it is small");
+        let reply = self.servers[server].ask(message, time, self.defect, &mut self.witness);
+        self.travel(from.replica, &Event::Back(from, Back::Reserve(reply)));
+    }
+
+    fn give_up(&mut self, replica: usize, life: u64, ticket: u64) {
+        if self.replicas[replica].life != life {
+            return;
+        }
+        if let Some(call) = self.replicas[replica].waiting.remove(&ticket) {
+            let least = self.plan.worst(call.maximum, self.now, self.defect);
+            self.audit.figures.refused += 1;
+            if self.authority.left().is_none_or(|(_, left)| left >= least) {
+                self.audit.figures.falsely += 1;
+            }
+        }
+    }
+
+    fn fail(&mut self, fault: Fault) {
+        match fault {
+            Fault::Kill(replica, long) => {
+                self.replicas[replica].kill();
+                self.after(long, Event::Starts(replica));
+            }
+            Fault::Stop(replica, long) => self.replicas[replica].stopped_until = self.now + long,
+            Fault::CutOff(replica, long) => self.replicas[replica].cut_until = self.now + long,
+            Fault::Jump(replica, by) => self.replicas[replica].jump(by),
+            Fault::AuthorityJumps(by) => self.authority.skew += by,
+            Fault::AuthorityAway(away) => self.authority.away = away,
+            Fault::ReserveJumps(by) => self.reserve_skew += by,
+            Fault::ReserveAway(away) => self.reserve_away = away,
+            Fault::ReserveRestarts(memory) => {
+                let server = &mut self.servers[self.primary];
+                server.run = self.chance.wide();
+                match memory {
+                    Memory::Whole => {}
+                    Memory::Older => server.remember(&self.older),
+                    Memory::Lost => server.flush(),
+                }
+            }
+            Fault::Flush => self.servers[self.primary].flush(),
+            Fault::Rewind => self.servers[self.primary].remember(&self.older),
+            Fault::Copy => self.older = self.servers[self.primary].clone(),
+            Fault::FailOver => {
+                // The old one becomes a replica of the new, unless some are still split off with it.
+                let old = self.primary;
+                self.primary = 1 - old;
+                self.servers[self.primary].remember(&self.older);
+                self.servers[self.primary].line = self.chance.wide();
+                if self.replicas.iter().all(|replica| replica.server.is_none()) {
+                    let primary = self.servers[self.primary].clone();
+                    self.servers[old].follow(&primary);
+                }
+            }
+            Fault::Split(replica) => {
+                let other = 1 - self.primary;
+                let replica = &mut self.replicas[replica];
+                replica.server = match replica.server {
+                    Some(_) => None,
+                    None => Some(other),
+                };
+            }
+            Fault::Lower(replica, limit) => self.replicas[replica].lower(limit),
+        }
+    }
+
+    fn mend(&mut self) {
+        self.mended = true;
+        self.authority.away = false;
+        self.reserve_away = false;
+        for index in 0..self.plan.replicas {
+            let replica = &mut self.replicas[index];
+            replica.cut_until = self.now;
+            let goes_on = replica.stopped_until.min(self.now + 1);
+            // What was put off until then happens then; it is only not put off again.
+            replica.stopped_until = goes_on;
+            replica.server = None;
+            if !replica.is_alive() {
+                replica.start();
+            }
+        }
+    }
+
+    /// Everything is well again: who asks for money that there is must get it.
+    fn try_again(&mut self) -> Result<(), Violation> {
+        for replica in 0..self.plan.replicas {
+            let end = self.now + 10_000;
+            let amount = self.plan.price;
+            loop {
+                let at = self.time(replica);
+                if let Some((parts, window)) = self.replicas[replica].hold(amount, at) {
+                    self.audit.hold(window, amount);
+                    self.audit.settle(window, amount, 0);
+                    self.replicas[replica].settle(parts, Heard::Unsent, 0, at);
+                    break;
+                }
+                self.pump(replica);
+                if self.now >= end {
+                    let window = self.authority.left().map(|(window, _)| window);
+                    let granted = window
+                        .and_then(|window| self.authority.granted(window))
+                        .unwrap_or(0);
+                    let left = self.replicas[replica].limit.saturating_sub(granted);
+                    if left >= amount {
+                        let stuck = &self.replicas[replica];
+                        return Err(Violation::new(format!(
+                            "no {amount} of {left} for {stuck:?}"
+                        )));
+                    }
+                    break;
+                }
+                self.until(self.now + 100)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), Violation> {
+        if !self.servers.iter().all(Server::is_sound)
+            || !self.plan.rewinds && !self.witness.is_sound()
+        {
+            return Err(Violation::new(
+                "the reserve has lent more than it has".into(),
+            ));
+        }
+        let first = self
+            .authority
+            .book
+            .windows
+            .first()
+            .map_or(1, |row| row.number);
+        let mut free = BTreeMap::<u64, i128>::new();
+        for replica in &self.replicas {
+            replica.check()?;
+            for (window, amount) in replica.free() {
+                *free.entry(window).or_default() += i128::from(amount);
+            }
+        }
+        for window in self
+            .audit
+            .windows
+            .keys()
+            .chain(free.keys())
+            .filter(|window| **window >= first)
+        {
+            let granted = i128::from(self.authority.granted(*window).unwrap_or_default());
+            let committed = self.audit.committed(*window);
+            let free = free.get(window).copied().unwrap_or_default();
+            if committed + free > granted {
+                return Err(Violation::new(format!(
+                    "of window {window} {granted} is granted, {committed} held or spent, and {free} free"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn sum_up(&mut self) {
+        self.audit.figures.runs = 1;
+        let Some((window, _)) = self.authority.left() else {
+            return;
+        };
+        let granted = i128::from(self.authority.granted(window).unwrap_or_default());
+        let settled = self
+            .audit
+            .windows
+            .get(&window)
+            .map_or(0, |tally| tally.settled);
+        let parked = self.parked();
+        // A usage that cannot be uses up a budget, or does not fit into it.
+        if self.plan.absurd {
+            return;
+        }
+        self.audit.figures.limits = i128::from(self.plan.limit);
+        self.audit.figures.parked = parked.into();
+        self.audit.figures.stranded = granted - settled - i128::from(parked);
+    }
+
+    fn parked(&self) -> i64 {
+        self.authority
+            .left()
+            .map_or(0, |(window, _)| self.servers[self.primary].free(window))
+    }
+
+    /// A replica's own time, which never goes back.
+    fn time(&self, replica: usize) -> u64 {
+        self.replicas[replica].time(self.now)
+    }
+
+    fn after(&mut self, long: i64, event: Event) {
+        self.count += 1;
+        self.events
+            .insert((self.now + long.max(0), self.count), event);
+    }
+
+    fn note(&mut self, what: &dyn std::fmt::Debug) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("{:>6} {what:?}", self.now));
+        }
+    }
+}
+
+impl Event {
+    /// Whose event it is: a stopped replica notices nothing.
+    fn of(&self) -> Option<usize> {
+        match self {
+            Self::Arrives(replica) | Self::Ticks(replica) | Self::GivesUp(replica, ..) => {
+                Some(*replica)
+            }
+            Self::Back(from, _) | Self::Silent(from) => Some(from.replica),
+            Self::Settles(paid) => Some(paid.replica),
+            _ => None,
+        }
+    }
+}
+
+const TICK: i64 = 100;
+
+/// So long a call waits for money, in milliseconds.
+pub(crate) const PATIENCE: i64 = 50;
+
+/// Longer than the longest call, and than a ledger keeps what it does not need.
+const QUIET: i64 = 20_000;
