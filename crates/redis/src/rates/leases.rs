@@ -333,8 +333,8 @@ struct Denied {
 
 /// A lease lives for this part of a window: what the rate is lowered by.
 const SHARE: u32 = 100;
-/// A shorter one would not outlive the way to the server.
-const SHORTEST: Duration = Duration::from_millis(5);
+/// Of a shorter one too much would pass on the way from the server.
+const SHORTEST: Duration = Duration::from_millis(50);
 /// A longer one would only be lost when its holder ends.
 const LONGEST: Duration = Duration::from_secs(1);
 /// A lease of fewer takes is not worth what may be left over.
