@@ -1,23 +1,24 @@
 pub(crate) mod account;
 mod claim;
+mod close;
 mod hold;
 mod holding;
 mod options;
 pub(crate) mod pool;
+mod short;
 mod sizing;
+mod state;
 mod table;
 mod teller;
 
 use std::{
     fmt,
-    pin::pin,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
-use futures_util::{StreamExt, stream};
 use smallvec::SmallVec;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tollgate_core::fact::Cost;
 
 use self::{
@@ -33,6 +34,8 @@ pub use self::{
     hold::{Hold, Overrun, Settlement},
     holding::Holding,
     options::Warning,
+    short::Short,
+    state::State,
 };
 use crate::{Bank, Budget, bank::MemoryAuthority};
 
@@ -68,36 +71,6 @@ struct Desk {
     epoch: Instant,
     /// Whether a task looks after idle accounts.
     is_swept: AtomicBool,
-}
-
-/// Nothing is held, for this budget has too little.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Short {
-    /// Which of the claims.
-    pub index: usize,
-    /// Why.
-    pub why: Why,
-    /// What is left, as far as is known.
-    pub left: Option<Cost>,
-    /// When the window ends, if it ends and is known.
-    pub resets_in: Option<Duration>,
-}
-
-/// A budget as a ledger knows it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct State {
-    /// The most that may be spent in a window.
-    pub limit: Cost,
-    /// What the bank has granted here and has not got back; of a budget that is not hard, what was reported to it.
-    pub granted: Cost,
-    /// In open holds.
-    pub held: Cost,
-    /// Settled here, in this window.
-    pub spent: Cost,
-    /// What is left, as far as is known here.
-    pub left: Cost,
-    /// When the window ends; absent if it does not, or is not known.
-    pub ends_in: Option<Duration>,
 }
 
 impl Ledger {
@@ -157,12 +130,13 @@ impl Ledger {
     /// # Errors
     /// If one of them has too little here.
     pub fn hold(&self, claims: &[Claim<'_>], amount: Cost) -> Result<Hold, Short> {
+        let now = self.desk.now();
         let mut shares = Shares::new();
         for (index, claim) in claims.iter().enumerate() {
-            let entry = self.entry(claim);
+            let entry = self.entry(claim, now);
             let held = match &entry {
-                Some(entry) => self.hold_in(entry, claim.budget, index, amount, &mut shares),
-                None => Err(full(index)),
+                Some(entry) => self.hold_in(entry, claim.budget, index, (amount, now), &mut shares),
+                None => Err(Short::full(index)),
             };
             if let Err(short) = held {
                 self.settle(shares, 0);
@@ -179,12 +153,13 @@ impl Ledger {
             Err(short) if short.why == Why::Unavailable => {}
             result => return Holding::now(result),
         }
+        let now = self.desk.now();
         // They are kept, so that they are not evicted while the bank is asked.
         let mut accounts: SmallVec<[(Arc<Entry>, Budget); 4]> = SmallVec::new();
         for (index, claim) in claims.iter().enumerate() {
-            match self.entry(claim) {
+            match self.entry(claim, now) {
                 Some(entry) => accounts.push((entry, claim.budget.clone())),
-                None => return Holding::now(Err(full(index))),
+                None => return Holding::now(Err(Short::full(index))),
             }
         }
         let ledger = self.clone();
@@ -218,50 +193,7 @@ impl Ledger {
         let figures = self
             .wake(&mut entry.lock(), &entry, claim.budget)
             .figures(now);
-        Some(State {
-            limit: Cost::from_nanos(figures.limit),
-            granted: Cost::from_nanos(figures.granted),
-            held: Cost::from_nanos(figures.held),
-            spent: Cost::from_nanos(figures.spent),
-            left: Cost::from_nanos(figures.left),
-            ends_in: figures
-                .closes
-                .map(|closes| Duration::from_millis(closes.saturating_sub(now))),
-        })
-    }
-
-    /// Reports and gives back what is not held, in bounded time. What a bank cannot be told stays spent.
-    pub async fn close(&self) {
-        let closing = async {
-            for shard in 0..self.desk.table.shards() {
-                let entries = self.desk.table.select(shard, |_| true);
-                stream::iter(entries)
-                    .for_each_concurrent(TALKS, |entry| self.close_one(entry))
-                    .await;
-            }
-        };
-        if timeout(CLOSING, closing).await.is_err() {
-            tracing::warn!("not all that was free was given back before the ledger was closed");
-        }
-    }
-
-    async fn close_one(&self, entry: Arc<Entry>) {
-        loop {
-            let mut changed = pin!(entry.changed.notified());
-            changed.as_mut().enable();
-            let others = {
-                let mut state = entry.lock();
-                let Some(account) = state.awake() else {
-                    return;
-                };
-                account.hurry();
-                std::mem::replace(&mut state.is_talking, true)
-            };
-            if !others {
-                return self.teller(&entry).talk().await;
-            }
-            changed.await;
-        }
+        Some(State::new(figures, now))
     }
 
     /// Settles all parts to what was spent in each account. Answers the largest debt.
@@ -286,7 +218,7 @@ impl Ledger {
                 let debt = account.settle(part, takes, now);
                 let used = account.warning(self.options.warn_at);
                 let warning = used.map(|used| (used, account.budget().limit()));
-                (debt, warning, Teller::hire(&mut state, &self.desk))
+                (debt, warning, Teller::hire(&mut state, now))
             };
             most = most.max(debt);
             if begins {
@@ -300,9 +232,10 @@ impl Ledger {
     }
 
     fn hold_all(&self, accounts: &[(Arc<Entry>, Budget)], amount: Cost) -> Result<Hold, Short> {
+        let now = self.desk.now();
         let mut shares = Shares::new();
         for (index, (entry, budget)) in accounts.iter().enumerate() {
-            if let Err(short) = self.hold_in(entry, budget, index, amount, &mut shares) {
+            if let Err(short) = self.hold_in(entry, budget, index, (amount, now), &mut shares) {
                 self.settle(shares, 0);
                 return Err(short);
             }
@@ -315,10 +248,9 @@ impl Ledger {
         entry: &Arc<Entry>,
         budget: &Budget,
         claim: usize,
-        amount: Cost,
+        (amount, now): (Cost, u64),
         shares: &mut Shares,
     ) -> Result<(), Short> {
-        let now = self.desk.now();
         let mut state = entry.lock();
         let account = self.wake(&mut state, entry, budget);
         let held = account.hold(budget, amount.nanos(), now, |part| {
@@ -330,9 +262,7 @@ impl Ledger {
         });
         let held = held.map_err(|why| {
             let figures = account.figures(now);
-            let resets_in = figures
-                .closes
-                .map(|closes| Duration::from_millis(closes.saturating_sub(now)));
+            let resets_in = figures.ends_in(now);
             let left = account
                 .is_known(now)
                 .then(|| Cost::from_nanos(figures.left));
@@ -343,7 +273,7 @@ impl Ledger {
                 resets_in,
             }
         });
-        let begins = Teller::hire(&mut state, &self.desk);
+        let begins = Teller::hire(&mut state, now);
         drop(state);
         if begins {
             teller::sweep(&self.desk, &self.options);
@@ -361,9 +291,8 @@ impl Ledger {
         state.wake(&entry.text, budget, self.desk.bank.reserve.is_some())
     }
 
-    fn entry(&self, claim: &Claim<'_>) -> Option<Arc<Entry>> {
+    fn entry(&self, claim: &Claim<'_>, now: u64) -> Option<Arc<Entry>> {
         let with_reserve = self.desk.bank.reserve.is_some();
-        let now = self.desk.now();
         self.desk
             .table
             .entry(claim, self.options.max_accounts, with_reserve, now)
@@ -396,19 +325,3 @@ impl Desk {
         self.epoch + Duration::from_millis(millis)
     }
 }
-
-/// There is no place for the account.
-const fn full(index: usize) -> Short {
-    Short {
-        index,
-        why: Why::Unavailable,
-        left: None,
-        resets_in: None,
-    }
-}
-
-/// So many accounts are given back at once when a ledger is closed.
-const TALKS: usize = 64;
-
-/// So long a ledger may take to close.
-const CLOSING: Duration = Duration::from_secs(5);

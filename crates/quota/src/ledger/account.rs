@@ -1,3 +1,4 @@
+mod exchange;
 mod hear;
 mod rest;
 mod talk;
@@ -6,9 +7,9 @@ use std::sync::Arc;
 
 use tollgate_core::fact::Mode;
 
+pub use self::exchange::{Ask, Send, Ticket};
+use self::exchange::{Exchange, Front};
 pub(crate) use self::rest::Rest;
-pub use self::talk::{Ask, Send, Ticket};
-use self::talk::{Exchange, Front};
 use super::{
     pool::{Giver, Part, Pool},
     sizing::Sizing,

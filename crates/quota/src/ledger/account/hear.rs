@@ -1,6 +1,6 @@
 use super::{
     Account, Dry, Running, UNNAMED,
-    talk::{Exchange, Purpose, Ticket},
+    exchange::{Exchange, Purpose, Ticket},
 };
 use crate::{
     bank::{Answer, Holder, Reply, Window},
