@@ -107,7 +107,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// So many runs where nobody asks for more.
-const RUNS: usize = 300;
+const RUNS: usize = 200;
 
 /// So many steps are told of a run that fails.
 const TOLD: usize = 2_000;
