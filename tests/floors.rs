@@ -94,6 +94,7 @@ fn floor(member: &str) -> Option<u8> {
         "tollgate-core" => 0,
         "tollgate-auth" | "tollgate-quota" | "tollgate-cache" | "tollgate-breaker"
         | "tollgate-balance" | "tollgate-audit" | "tollgate-observe" | "tollgate-llm" => 1,
+        "tollgate-redis" | "tollgate-sql" => 2,
         "tollgate" => 3,
         "tollgate-gateway" | "axum-service" | "hyper-proxy" | "tonic-service"
         | "tollgate-tests" => 4,

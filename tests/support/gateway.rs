@@ -22,7 +22,7 @@ use crate::{Answer, Events, eventually, program, soon};
 #[derive(Debug)]
 pub struct Gateway {
     child: Child,
-    folder: TempDir,
+    folder: Arc<TempDir>,
     url: String,
     admin: String,
     printed: Arc<Mutex<String>>,
@@ -36,8 +36,31 @@ impl Gateway {
     ///
     /// When it ends before it is ready.
     pub async fn start(config: Option<&str>) -> Self {
+        Self::start_with(config, &[]).await
+    }
+
+    /// The same, with variables in its environment.
+    ///
+    /// # Panics
+    ///
+    /// When it ends before it is ready.
+    pub async fn start_with(config: Option<&str>, environment: &[(&str, &str)]) -> Self {
         let folder = TempDir::new().expect("there is room for a folder");
+        Self::start_in(Arc::new(folder), config, environment).await
+    }
+
+    /// The same, in a folder where another has been before.
+    ///
+    /// # Panics
+    ///
+    /// When it ends before it is ready.
+    pub async fn start_in(
+        folder: Arc<TempDir>,
+        config: Option<&str>,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let mut command = program::command(folder.path());
+        command.envs(environment.iter().copied());
         command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
         if let Some(config) = config {
             let path = folder.path().join("tollgate.toml");
@@ -82,6 +105,33 @@ impl Gateway {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The folder that it runs in, to start another there.
+    #[must_use]
+    pub fn shared_folder(&self) -> Arc<TempDir> {
+        Arc::clone(&self.folder)
+    }
+
+    /// Where operators reach it.
+    #[must_use]
+    pub fn admin_url(&self) -> &str {
+        &self.admin
+    }
+
+    /// Kills it, without a chance to clean up.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be killed.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("it is our child");
+        self.child.wait().expect("it is our child");
+    }
+
+    /// Stops it in its tracks, or lets it go on.
+    pub fn freeze(&self, frozen: bool) {
+        self.signal(if frozen { "-STOP" } else { "-CONT" });
     }
 
     /// The folder that it runs in.
@@ -208,9 +258,12 @@ impl Gateway {
     ///
     /// When it cannot be asked.
     pub fn terminate(&self) {
-        let asked = std::process::Command::new("sh")
-            .args(["-c", "kill -TERM \"$1\"", "sh"])
-            .arg(self.child.id().to_string())
+        self.signal("-TERM");
+    }
+
+    fn signal(&self, signal: &str) {
+        let asked = std::process::Command::new("kill")
+            .args([signal, &self.child.id().to_string()])
             .status();
         assert!(
             asked.is_ok_and(|status| status.success()),

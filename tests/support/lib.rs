@@ -3,18 +3,23 @@
 mod answer;
 mod gateway;
 mod node;
+mod postgres;
 mod program;
 mod provider;
 mod python;
+mod redis;
+mod server;
 mod upstream;
 
 pub use self::{
     answer::{Answer, Events},
     gateway::Gateway,
     node::node,
+    postgres::Postgres,
     program::{Ran, run},
     provider::Provider,
     python::{python, run_script},
+    redis::Redis,
     upstream::{Behaviour, Upstream},
 };
 

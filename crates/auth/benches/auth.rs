@@ -11,7 +11,10 @@ use bytes::Bytes;
 use divan::{Bencher, black_box, counter::ItemsCount};
 use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
-use tollgate_auth::{ApiKeys, AuthLayer, Credential, PermitLayer, Verifier};
+use tollgate_auth::{
+    ApiKeys, AuthLayer, Credential, KeyRecord, KeyRing, KeyStore, MemoryKeys, Pepper, PermitLayer,
+    RingPolicy, Verifier,
+};
 use tollgate_core::fact::Principal;
 use tower::service_fn;
 use tower_layer::Layer;
@@ -62,8 +65,63 @@ fn a_right_key_peppered(bencher: Bencher, count: usize) {
     look_up(bencher, &keys, |n| key(n % count));
 }
 
+#[divan::bench(args = [10, 100_000], sample_size = 1000)]
+fn a_right_key_of_a_ring(bencher: Bencher, count: usize) {
+    with_ring(count, |ring| look_up(bencher, ring, |n| key(n % count)));
+}
+
+#[divan::bench(args = [10, 100_000], sample_size = 1000)]
+fn a_wrong_key_of_a_ring(bencher: Bencher, count: usize) {
+    with_ring(count, |ring| look_up(bencher, ring, |n| key(count + n)));
+}
+
+/// What one changed key costs, of so many: from the store until the ring has it, with its pause of 20 ms.
+#[divan::bench(args = [10, 100_000], sample_count = 20, sample_size = 1)]
+fn a_change_of_one_key(bencher: Bencher, count: usize) {
+    let store = store(count);
+    let runtime = runtime();
+    let _entered = runtime.enter();
+    let ring = KeyRing::watch(store.clone(), pepper(), RingPolicy::new());
+    runtime.block_on(ring.reached(count as u64));
+    bencher.bench_local(|| {
+        runtime.block_on(async {
+            let mut record = store.key("key-7").await.unwrap().unwrap();
+            record.disabled = !record.disabled;
+            ring.reached(store.put_key(record).await.unwrap()).await;
+        });
+    });
+}
+
+fn with_ring(count: usize, run: impl FnOnce(&KeyRing)) {
+    let runtime = runtime();
+    let _entered = runtime.enter();
+    let ring = KeyRing::watch(store(count), pepper(), RingPolicy::new());
+    runtime.block_on(ring.reached(count as u64));
+    run(&ring);
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.worker_threads(1).enable_time().build().unwrap()
+}
+
+fn store(count: usize) -> MemoryKeys {
+    let (store, pepper) = (MemoryKeys::new(), pepper());
+    for n in 0..count {
+        let mut record = KeyRecord::new(format!("key-{n}"), pepper.digest(&key(n)));
+        record.team = Some(format!("team-{}", n % 100).into());
+        // A put is done when it returns.
+        drop(store.put_key(record));
+    }
+    store
+}
+
+fn pepper() -> Pepper {
+    Pepper::new("pepper")
+}
+
 /// Looks up one key after another, far apart, so that their entries are not in the processor's cache.
-fn look_up(bencher: Bencher, keys: &ApiKeys, key: impl Fn(usize) -> String) {
+fn look_up(bencher: Bencher, keys: &impl Verifier, key: impl Fn(usize) -> String) {
     let values: Vec<_> = (0..20_000)
         .map(|n| HeaderValue::try_from(key(n * 7919)).unwrap())
         .collect();
@@ -114,5 +172,5 @@ fn keys(count: usize, keys: ApiKeys) -> ApiKeys {
 }
 
 fn key(n: usize) -> String {
-    format!("tg-0123456789abcdef0123456789-{n:06}")
+    format!("tg-{n:08}_0123456789abcdefghijABCDEFGHIJ0123456789abc")
 }

@@ -1,18 +1,11 @@
 mod digest;
 
-use std::{
-    collections::HashMap,
-    fmt,
-    future::Ready,
-    hash::{BuildHasherDefault, Hasher},
-    sync::Arc,
-};
+use std::{fmt, future::Ready, sync::Arc};
 
-use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use tollgate_core::fact::Principal;
 
-use crate::{Check, Credential, Verdict, Verifier};
+use crate::{Check, Credential, Pepper, Verdict, Verifier, table::Table};
 
 pub use self::digest::{InvalidDigest, KeyDigest};
 
@@ -32,8 +25,8 @@ pub use self::digest::{InvalidDigest, KeyDigest};
 /// ```
 #[derive(Clone, Default)]
 pub struct ApiKeys {
-    pepper: Option<Hmac<Sha256>>,
-    known: Arc<HashMap<KeyDigest, Principal, BuildHasherDefault<AsItIs>>>,
+    pepper: Option<Pepper>,
+    known: Arc<Table>,
 }
 
 impl ApiKeys {
@@ -44,12 +37,10 @@ impl ApiKeys {
     }
 
     /// No keys; digests are HMAC-SHA-256 with a secret that is kept elsewhere than the digests.
-    #[expect(clippy::missing_panics_doc, reason = "HMAC takes keys of any length")]
     #[must_use]
     pub fn peppered(secret: impl AsRef<[u8]>) -> Self {
-        let pepper = Hmac::new_from_slice(secret.as_ref()).expect("HMAC takes keys of any length");
         Self {
-            pepper: Some(pepper),
+            pepper: Some(Pepper::new(secret)),
             ..Self::default()
         }
     }
@@ -64,22 +55,17 @@ impl ApiKeys {
     /// Adds a key by its digest, in the place of an equal one.
     #[must_use]
     pub fn with_digest(mut self, digest: impl Into<KeyDigest>, principal: Principal) -> Self {
-        Arc::make_mut(&mut self.known).insert(digest.into(), principal);
+        Arc::make_mut(&mut self.known).insert(digest.into(), principal, i64::MAX);
         self
     }
 
     /// The digest of a key, to be stored and given to [`with_digest`](Self::with_digest).
     #[must_use]
     pub fn digest(&self, key: &str) -> KeyDigest {
-        let digest: [u8; 32] = match &self.pepper {
-            None => Sha256::digest(key).into(),
-            Some(pepper) => {
-                let mut mac = pepper.clone();
-                mac.update(key.as_bytes());
-                mac.finalize().into_bytes().into()
-            }
-        };
-        digest.into()
+        match &self.pepper {
+            Some(pepper) => pepper.digest(key),
+            None => <[u8; 32]>::from(Sha256::digest(key)).into(),
+        }
     }
 
     /// How many keys there are.
@@ -91,7 +77,7 @@ impl ApiKeys {
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.known.is_empty()
+        self.len() == 0
     }
 }
 
@@ -100,7 +86,8 @@ impl Verifier for ApiKeys {
 
     fn verify(&self, credential: &Credential<'_>) -> Check<Self::Later> {
         let digest = self.digest(credential.secret());
-        Check::Now(self.known.get(&digest).cloned().into())
+        let known = self.known.get(&digest);
+        Check::Now(known.map(|(principal, _)| principal.clone()).into())
     }
 }
 
@@ -110,23 +97,5 @@ impl fmt::Debug for ApiKeys {
             .field("keys", &self.len())
             .field("peppered", &self.pepper.is_some())
             .finish()
-    }
-}
-
-/// Digests are as good as random: hashing them again would only cost time.
-#[derive(Default)]
-struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("a digest hashes itself as one integer")
-    }
-
-    fn write_u64(&mut self, prefix: u64) {
-        self.0 = prefix;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }

@@ -8,7 +8,10 @@ use std::{
 
 use http::{HeaderMap, HeaderName, header::AUTHORIZATION, request::Parts};
 use pin_project_lite::pin_project;
-use tollgate_core::{Admission, Gate, GateLayer, GateService, Rejection, Trail, fact::Principal};
+use tollgate_core::{
+    Admission, Gate, GateLayer, GateService, Rejection, Trail,
+    fact::{Certificate, Peer, Principal},
+};
 use tower_layer::Layer;
 
 use crate::{Check, Verdict, Verifier, challenge::Challenge, credential::Presented};
@@ -22,12 +25,18 @@ use crate::{Check, Verdict, Verifier, challenge::Challenge, credential::Presente
 /// | [`headers`](Self::headers) | which headers may carry a key, beside `Authorization: Bearer` | `x-api-key` |
 /// | [`realm`](Self::realm) | what `WWW-Authenticate` calls this place | `tollgate` |
 /// | [`anonymous`](Self::anonymous) | who is everybody that sends no credential | nobody: 401 |
+/// | [`certificates`](Self::certificates) | who is it that shows a certificate and sends no credential | not looked at |
+/// | [`credential_over_certificate`](Self::credential_over_certificate) | whether who shows a certificate may send a credential too | no: 400 |
 pub struct AuthLayer<V> {
     verifier: Arc<V>,
     names: Arc<[HeaderName]>,
     challenge: Arc<Challenge>,
     anonymous: Option<Principal>,
+    certificates: Option<Arc<WhoseCertificate>>,
+    credential_over_certificate: bool,
 }
+
+type WhoseCertificate = dyn Fn(&Certificate) -> Option<Principal> + Send + Sync;
 
 impl<V> AuthLayer<V> {
     /// A layer that asks `verifier`.
@@ -37,6 +46,8 @@ impl<V> AuthLayer<V> {
             names: Arc::new([AUTHORIZATION, X_API_KEY]),
             challenge: Arc::new(Challenge::new("tollgate")),
             anonymous: None,
+            certificates: None,
+            credential_over_certificate: false,
         }
     }
 
@@ -73,6 +84,41 @@ impl<V> AuthLayer<V> {
             ..self
         }
     }
+
+    /// Finds out whose certificate it is that a [`Peer`] has shown and that its connection's acceptor has verified. It
+    /// counts as a credential, so who sends another one beside it is refused, and a certificate of nobody is a wrong one.
+    #[must_use]
+    pub fn certificates(
+        self,
+        whose: impl Fn(&Certificate) -> Option<Principal> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            certificates: Some(Arc::new(whose)),
+            ..self
+        }
+    }
+
+    /// Lets who shows a certificate send a credential too, which then decides alone: as behind a proxy that has a
+    /// certificate of its own.
+    #[must_use]
+    pub fn credential_over_certificate(self) -> Self {
+        Self {
+            credential_over_certificate: true,
+            ..self
+        }
+    }
+
+    /// Whom the certificate of a request's connection names, if one was shown and any are looked at.
+    fn certified(&self, parts: &Parts) -> Option<Option<Principal>> {
+        let whose = self.certificates.as_ref()?;
+        Some(whose(certificate(parts)?))
+    }
+
+    /// Whether a credential that was sent is the second one, beside a certificate.
+    fn is_one_too_many(&self, parts: &Parts) -> bool {
+        let counts = self.certificates.is_some() && !self.credential_over_certificate;
+        counts && certificate(parts).is_some()
+    }
 }
 
 impl<S, V> Layer<S> for AuthLayer<V> {
@@ -90,11 +136,16 @@ impl<V: Verifier> Gate for AuthLayer<V> {
     fn admit(&self, mut parts: Parts) -> Admission<(), Self::Later> {
         remove_internal(&mut parts.headers);
         let (name, check) = match Presented::in_headers(&parts.headers, &self.names) {
+            Presented::One(..) if self.is_one_too_many(&parts) => {
+                let why = "a credential was sent beside a certificate";
+                return Admission::Now(Err(self.challenge.unclear(why)));
+            }
             Presented::One(name, credential) => (name, self.verifier.verify(&credential)),
             Presented::Nothing => {
-                return Admission::Now(match &self.anonymous {
-                    Some(principal) => Ok(admitted(parts, principal.clone())),
-                    None => Err(self.challenge.missing()),
+                return Admission::Now(match (self.certified(&parts), &self.anonymous) {
+                    (Some(certified), _) => conclude(certified.into(), parts, &self.challenge),
+                    (None, Some(principal)) => Ok(admitted(parts, principal.clone())),
+                    (None, None) => Err(self.challenge.missing()),
                 });
             }
             // RFC 6750, 3.1: a scheme that is not served counts as nothing sent, but it is not anonymous.
@@ -122,6 +173,8 @@ impl<V> Clone for AuthLayer<V> {
             names: Arc::clone(&self.names),
             challenge: Arc::clone(&self.challenge),
             anonymous: self.anonymous.clone(),
+            certificates: self.certificates.clone(),
+            credential_over_certificate: self.credential_over_certificate,
         }
     }
 }
@@ -173,6 +226,10 @@ fn conclude(
         Verdict::Unknown => Err(challenge.wrong()),
         Verdict::Refused(rejection) => Err(rejection),
     }
+}
+
+fn certificate(parts: &Parts) -> Option<&Certificate> {
+    parts.extensions.get::<Peer>()?.certificate.as_ref()
 }
 
 fn admitted(mut parts: Parts, principal: Principal) -> (Parts, ()) {

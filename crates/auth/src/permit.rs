@@ -4,6 +4,8 @@ use http::{StatusCode, request::Parts};
 use tollgate_core::{Admission, Gate, GateLayer, GateService, Never, Rejection};
 use tower_layer::Layer;
 
+use crate::permits;
+
 /// Lets a request pass if a closure of its head says so; otherwise the answer is 403 `permission_denied`.
 ///
 /// The closure returns a `bool`, or a `Result<(), Rejection>` to choose the words.
@@ -31,6 +33,20 @@ impl<F> PermitLayer<F> {
         P: Permission,
     {
         Self { permit }
+    }
+}
+
+impl PermitLayer<fn(&Parts) -> Result<(), Rejection>> {
+    /// A layer that asks what the [`Principal`](tollgate_core::fact::Principal) is permitted, as far as a request's head tells
+    /// it: [`permits::route`] and [`permits::address`].
+    #[must_use]
+    pub const fn principal() -> Self {
+        Self {
+            permit: |parts| {
+                permits::route(parts)?;
+                permits::address(parts)
+            },
+        }
     }
 }
 

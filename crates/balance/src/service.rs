@@ -1,4 +1,5 @@
 mod attempt;
+mod kept;
 
 use std::{
     fmt,
@@ -16,7 +17,10 @@ use tokio::time::Instant;
 use tollgate_core::{OnEnd, OnEndBody, Outcome, Rejection, Reply, Trail, Wire};
 use tower_service::Service;
 
-use self::attempt::{Attempts, Trying};
+use self::{
+    attempt::{Attempts, Trying},
+    kept::{Keeping, Kept},
+};
 use crate::{Busy, Pool, layer::Shared, verdict::Verdict};
 
 /// A service behind a [`BalanceLayer`](crate::BalanceLayer).
@@ -45,7 +49,7 @@ where
 {
     type Response = Response<Reply<OnEndBody<ResBody, Busy>>>;
     type Error = S::Error;
-    type Future = BalanceFuture<S, ReqBody>;
+    type Future = BalanceFuture<S, ReqBody, ResBody>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -113,24 +117,25 @@ impl<S: fmt::Debug, F> fmt::Debug for BalanceService<S, F> {
 
 pin_project! {
     /// The response of a [`BalanceService`].
-    pub struct BalanceFuture<S, B>
+    pub struct BalanceFuture<S, B, R>
     where
         S: Service<Request<B>>,
     {
         #[pin]
-        state: State<S::Future>,
+        state: State<S::Future, R>,
         attempts: Attempts,
         // Both boxed: they are large, and a future is moved through the layers around it.
         spare: Option<Box<Spare<S, B>>>,
-        kept: Option<Box<Kept<S::Response>>>,
+        kept: Option<Box<Kept>>,
         wire: Wire,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<F> {
+    enum State<F, R> {
         Calling { #[pin] inner: F, on_end: Option<OnEnd<Busy>>, trying: Option<Trying> },
+        Keeping { keeping: Pin<Box<Keeping<R>>> },
         Readying,
         Refused { rejection: Option<Rejection> },
     }
@@ -143,15 +148,7 @@ struct Spare<S, B> {
     body: B,
 }
 
-/// An answer that is given if no better one comes.
-struct Kept<R> {
-    response: R,
-    on_end: OnEnd<Busy>,
-    trying: Trying,
-    verdict: Verdict,
-}
-
-impl<S, B, ResBody> Future for BalanceFuture<S, B>
+impl<S, B, ResBody> Future for BalanceFuture<S, B, ResBody>
 where
     S: Service<Request<B>, Response = Response<ResBody>>,
     B: Clone,
@@ -191,26 +188,38 @@ where
                     };
                     let (head, body) = response.into_parts();
                     let verdict = this.attempts.judge(&trying, &head);
-                    let mut answer = Kept {
-                        response: Response::from_parts(head, body),
-                        on_end,
-                        trying,
-                        verdict,
-                    };
-                    if let Some(kept) = this.kept.take() {
-                        let (better, worse) = answer.or(*kept);
-                        worse.trying.superseded();
-                        answer = better;
-                    }
                     let again = match verdict {
                         Verdict::Final => false,
                         Verdict::Refused(_) => this.attempts.has_more(),
                         Verdict::Failed(_) => this.attempts.may_retry(),
                     };
-                    if !again || this.spare.is_none() {
-                        return Poll::Ready(Ok(this.attempts.give(answer, *this.wire)));
+                    if again && this.spare.is_some() {
+                        let body = OnEndBody::new(body, on_end);
+                        let keeping = Box::pin(Keeping::new(head, body, trying, verdict));
+                        this.state.set(State::Keeping { keeping });
+                        continue;
                     }
-                    *this.kept = Some(Box::new(answer));
+                    return Poll::Ready(Ok(match this.kept.take() {
+                        Some(kept) if kept.is_better_than(verdict) => {
+                            trying.superseded();
+                            this.attempts.give(*kept, *this.wire)
+                        }
+                        kept => {
+                            if let Some(kept) = kept {
+                                kept.trying.superseded();
+                            }
+                            let response = Response::from_parts(head, body);
+                            this.attempts.pass(trying, response, on_end, *this.wire)
+                        }
+                    }));
+                }
+                StateProj::Keeping { keeping } => {
+                    let answer = ready!(keeping.as_mut().poll(cx));
+                    let better = match this.kept.take() {
+                        Some(kept) => answer.or(*kept),
+                        None => answer,
+                    };
+                    *this.kept = Some(Box::new(better));
                     this.state.set(State::Readying);
                 }
                 StateProj::Readying => {
@@ -249,7 +258,7 @@ where
     }
 }
 
-impl<S: Service<Request<B>>, B> fmt::Debug for BalanceFuture<S, B> {
+impl<S: Service<Request<B>>, B, R> fmt::Debug for BalanceFuture<S, B, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BalanceFuture").finish_non_exhaustive()
     }

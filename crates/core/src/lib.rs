@@ -3,6 +3,8 @@
 #[cfg(feature = "batch")]
 mod batch;
 mod close_unread;
+#[cfg(feature = "drain")]
+mod drain;
 pub mod fact;
 mod gate;
 mod layer;
@@ -20,6 +22,8 @@ mod wire;
 
 #[cfg(feature = "batch")]
 pub use self::batch::{Batch, BatchFuture, BatchLayer, BatchService, share_out};
+#[cfg(feature = "drain")]
+pub use self::drain::{DrainBody, DrainFuture, DrainLayer, DrainService};
 pub use self::{
     close_unread::{CloseUnread, Unread},
     gate::{Admission, Gate, GateFn, Never, gate_fn},

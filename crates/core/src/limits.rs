@@ -1,4 +1,4 @@
-use std::{fmt::Write, sync::Arc, time::Duration};
+use std::{cmp::Reverse, fmt::Write, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
@@ -32,6 +32,15 @@ impl Limits {
     /// The limits, in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = &Limit> {
         self.0.iter()
+    }
+
+    /// Of the limits by window that count in this unit, the one of which the least is left, and of those the one that
+    /// takes longest to reset.
+    #[must_use]
+    pub fn tightest(&self, unit: &str) -> Option<&Limit> {
+        let limits = self.iter();
+        let limits = limits.filter(|limit| limit.unit == unit && limit.window.is_some());
+        limits.min_by_key(|limit| (limit.remaining, Reverse(limit.reset)))
     }
 
     /// Adds `RateLimit-Policy` and `RateLimit` to those that are there.
@@ -77,7 +86,7 @@ impl FromIterator<Limit> for Limits {
 pub struct Limit {
     /// The policy's name.
     pub name: Arc<str>,
-    /// What is counted: `requests`, `tokens`, `concurrency`.
+    /// What is counted: `requests`, `tokens`, `input-tokens`, `output-tokens`, `concurrency`.
     pub unit: &'static str,
     /// How much is allowed in a window, or at once.
     pub quota: u64,

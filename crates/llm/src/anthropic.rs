@@ -64,5 +64,5 @@ pub(crate) use self::{
     names::NAMES,
     stream_read::StreamReader,
     stream_write::StreamWriter,
-    usage::{stream_usage, usage},
+    usage::{stream_usage, tells_output, usage},
 };

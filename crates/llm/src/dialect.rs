@@ -156,6 +156,21 @@ impl Api {
         }
     }
 
+    /// Whether its answers are a model's own words, whose number can be limited.
+    #[cfg(feature = "upstream")]
+    pub(crate) const fn gives_text(self) -> bool {
+        matches!(
+            self.operation(),
+            Operation::Chat | Operation::TextCompletion
+        )
+    }
+
+    /// Whether its answers are vectors.
+    #[cfg(feature = "upstream")]
+    pub(crate) const fn gives_vectors(self) -> bool {
+        matches!(self.operation(), Operation::Embeddings)
+    }
+
     /// Its path behind a base URL, for a model.
     #[cfg(feature = "upstream")]
     pub(crate) fn path_of(self, model: &impl std::fmt::Display) -> std::borrow::Cow<'static, str> {

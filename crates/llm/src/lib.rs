@@ -31,6 +31,7 @@ pub mod sse;
 mod translate;
 #[cfg(feature = "upstream")]
 mod upstream;
+mod worst;
 
 #[cfg(feature = "batch")]
 pub use self::batch::{Embeddings, EmbeddingsBatch};
@@ -49,4 +50,5 @@ pub use self::{
     },
     render::{RenderBody, RenderFuture, RenderLayer, RenderService},
     sse::EventBoundary,
+    worst::WorstCase,
 };

@@ -1,6 +1,11 @@
 mod fields;
 #[cfg(feature = "upstream")]
+mod limit;
+mod reach;
+#[cfg(feature = "upstream")]
 mod rewrite;
+mod surcharge;
+mod words;
 
 use std::{borrow::Cow, ops::Range};
 
@@ -34,7 +39,7 @@ pub(crate) struct Peek {
 }
 
 /// A place in the body, and what belongs there.
-type Edit = (Range<usize>, &'static str);
+type Edit = (Range<usize>, Cow<'static, str>);
 
 impl Peek {
     /// Reads the few fields that matter, in one pass and without a copy.
@@ -62,7 +67,10 @@ impl Peek {
             _ => false,
         };
         call.max_output_tokens = fields.max_output(api);
+        call.max_input_tokens = fields.max_input(api, body);
+        call.surcharge = fields.surcharge(api);
         call.choices = fields.choices(api);
+        call.end_user = fields.end_user(api);
         call.abilities = Abilities {
             tools: fields.has_tools(),
             images: has_images(api, body),
@@ -78,6 +86,11 @@ impl Peek {
             body: body.clone(),
         };
         Ok((call, peek))
+    }
+
+    /// Whether this is what was seen of these bytes. It is not, once a layer in between has replaced them.
+    pub(crate) fn is_of(&self, body: &Bytes) -> bool {
+        self.body.as_ptr() == body.as_ptr() && self.body.len() == body.len()
     }
 }
 
@@ -107,7 +120,10 @@ fn usage_edit(options: Option<&RawValue>, body: &Bytes) -> Option<Edit> {
     let Some(options) = options else {
         // The body is an object and not empty, so its last brace follows a field.
         let end = body.iter().rposition(|&byte| byte == b'}')?;
-        return Some((end..end, r#","stream_options":{"include_usage":true}"#));
+        return Some((
+            end..end,
+            r#","stream_options":{"include_usage":true}"#.into(),
+        ));
     };
     let at = span(body, options);
     let inside = options
@@ -115,15 +131,17 @@ fn usage_edit(options: Option<&RawValue>, body: &Bytes) -> Option<Edit> {
         .strip_prefix('{')
         .and_then(|rest| rest.strip_suffix('}'));
     match inside.map(str::trim) {
-        Some("") => return Some((at, r#"{"include_usage":true}"#)),
-        None if options.get() == "null" => return Some((at, r#"{"include_usage":true}"#)),
+        Some("") => return Some((at, r#"{"include_usage":true}"#.into())),
+        None if options.get() == "null" => return Some((at, r#"{"include_usage":true}"#.into())),
         None => return None, // The provider will say what is wrong with it.
         Some(_) => {}
     }
     let known: Options<'_> = serde_json::from_str(options.get()).ok()?;
     match known.include_usage {
-        None => Some((at.end - 1..at.end - 1, r#","include_usage":true"#)),
-        Some(set) if matches!(set.get(), "false" | "null") => Some((span(body, set), "true")),
+        None => Some((at.end - 1..at.end - 1, r#","include_usage":true"#.into())),
+        Some(set) if matches!(set.get(), "false" | "null") => {
+            Some((span(body, set), "true".into()))
+        }
         Some(_) => None,
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Request, Response,
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
 use http_body::Body;
@@ -28,7 +28,7 @@ use crate::{Dialect, anthropic, dialect::Api, gemini, openai};
 /// Says in the caller's dialect what was refused further in, so that its SDK raises the exception that it knows.
 ///
 /// A [`Rejection`] is reworded, [`Limits`] become the dialect's rate headers, and a stream that fails ends with an
-/// error event. What a plain answer cost stands in `x-tollgate-cost`, in dollars, or `unknown` where an attempt
+/// error event. A budget that is spent (`insufficient_quota`) is what each dialect says of an empty account. What a plain answer cost stands in `x-tollgate-cost`, in dollars, or `unknown` where an attempt
 /// has no known price. gRPC callers keep their status. Everything else passes as it is.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RenderLayer(());
@@ -143,9 +143,16 @@ fn render<B: Body<Data = Bytes>>(
         }
     }
     if let Some(rejection) = head.extensions.get::<Rejection>() {
+        let is_spent = rejection.code() == INSUFFICIENT_QUOTA;
+        if is_spent && dialect == Dialect::Anthropic {
+            head.status = StatusCode::PAYMENT_REQUIRED; // Their 429 is for rates alone.
+        }
+        if is_spent {
+            head.headers.insert(SHOULD_RETRY, NO); // SDKs would ask again at once.
+        }
         let error = match dialect {
             Dialect::OpenAi => openai::error_json(rejection),
-            Dialect::Anthropic => anthropic::error_json(rejection),
+            Dialect::Anthropic => anthropic::error_json(rejection, head.status),
             Dialect::Gemini => gemini::error_json(rejection),
         };
         head.headers.insert(CONTENT_TYPE, JSON);
@@ -199,6 +206,10 @@ fn dollars(cost: Cost) -> HeaderValue {
     HeaderValue::try_from(digits).unwrap_or(HeaderValue::from_static("0"))
 }
 
+/// The code of refusals by a budget, and OpenAI's own for them.
+pub(crate) const INSUFFICIENT_QUOTA: &str = "insufficient_quota";
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+const NO: HeaderValue = HeaderValue::from_static("false");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// What the request cost, in dollars, all attempts together.
 const COST: HeaderName = HeaderName::from_static("x-tollgate-cost");

@@ -67,6 +67,13 @@ impl Translation {
         })
     }
 
+    /// Lowers the most output that is asked for to what is allowed.
+    pub(crate) fn limit(&mut self, allowed: u64) {
+        if let Asked::Answer(ask) = &mut self.asked {
+            ask.max_output = Some(ask.max_output.map_or(allowed, |asked| asked.min(allowed)));
+        }
+    }
+
     /// What goes to the target, and what cannot be said there.
     pub(crate) fn request(&self, target: &Target<'_>) -> (Vec<u8>, Losses) {
         let mut losses = match &self.asked {

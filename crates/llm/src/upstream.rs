@@ -28,7 +28,7 @@ use tollgate_core::{
 };
 use tower_service::Service;
 
-use crate::{ModelInfo, Prices};
+use crate::{ModelInfo, Prices, WorstCase};
 
 #[cfg(feature = "fuzzing")]
 pub(crate) use self::events::{Relay, passed, relayed};
@@ -108,13 +108,18 @@ impl Upstream {
 }
 
 impl Upstream {
+    /// What a call can cost at most at these endpoints, by the same prices.
+    #[must_use]
+    pub fn worst_case(&self) -> WorstCase {
+        let endpoints = self.destinations.values().map(|it| &it.endpoint);
+        let dialects = endpoints.map(|it| (Arc::clone(it.name()), it.speaks()));
+        WorstCase::new(self.prices.clone(), dialects)
+    }
+
     fn info(&self, endpoint: &Endpoint, model: &str) -> ModelInfo {
         let prices = self.prices.borrow();
-        let named = prices.get(endpoint.name(), model);
-        named
-            .or_else(|| prices.get(endpoint.speaks().as_str(), model))
-            .cloned()
-            .unwrap_or_default()
+        let info = prices.at(endpoint.name(), endpoint.speaks(), model);
+        info.cloned().unwrap_or_default()
     }
 }
 

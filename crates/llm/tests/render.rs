@@ -53,6 +53,86 @@ async fn a_rejection_is_an_error_object_with_all_four_members() {
 }
 
 #[tokio::test]
+async fn a_budget_that_is_spent_is_an_empty_account_in_each_dialect() {
+    for (path, given, status, pointer, expected) in [
+        (
+            "/v1/chat/completions",
+            429,
+            429,
+            "/error/type",
+            "insufficient_quota",
+        ),
+        (
+            "/v1/chat/completions",
+            402,
+            402,
+            "/error/type",
+            "insufficient_quota",
+        ),
+        ("/v1/messages", 429, 402, "/error/type", "billing_error"),
+        ("/v1/messages", 402, 402, "/error/type", "billing_error"),
+        (
+            "/v1beta/models/m:generateContent",
+            429,
+            429,
+            "/error/status",
+            "RESOURCE_EXHAUSTED",
+        ),
+        (
+            "/v1beta/models/m:generateContent",
+            402,
+            402,
+            "/error/status",
+            "RESOURCE_EXHAUSTED",
+        ),
+    ] {
+        let given = StatusCode::from_u16(given).unwrap();
+        let gate = gate_fn(move |_| {
+            let spent = Rejection::new(given, "insufficient_quota", "spent");
+            Err::<(), _>(spent.with_retry_after(Duration::from_secs(7)))
+        });
+        let inner = Inner::new(Answer::ok(Script::empty()));
+        let service = RenderLayer::new().layer(GateLayer::new(gate).layer(inner));
+        let request = Request::post(path).body(Script::empty()).unwrap();
+
+        let (head, body) = service.oneshot(request).await.unwrap().into_parts();
+
+        assert_eq!(head.status, status, "{path}");
+        assert_eq!(head.headers["x-should-retry"], "false");
+        assert_eq!(head.headers["retry-after"], "7");
+        let body = body.collect().await.unwrap().to_bytes();
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body.pointer(pointer).unwrap(), expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn of_several_limits_in_a_unit_the_tightest_is_said() {
+    let limit = |remaining, reset| Limit {
+        name: Arc::from("x"),
+        unit: "tokens",
+        quota: remaining + 100,
+        window: Some(Duration::from_secs(60)),
+        remaining,
+        reset: Some(Duration::from_secs(reset)),
+    };
+    let limits = [limit(9, 1), limit(3, 1), limit(3, 8), limit(5, 90)];
+    let rejection = Rejection::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "rate_limit_exceeded",
+        "spent",
+    )
+    .with_limits(limits.into_iter().collect::<Limits>());
+
+    let (head, _) = rendered(rejection).await;
+
+    assert_eq!(head.headers["x-ratelimit-limit-tokens"], "103");
+    assert_eq!(head.headers["x-ratelimit-remaining-tokens"], "3");
+    assert_eq!(head.headers["x-ratelimit-reset-tokens"], "8s");
+    assert!(!head.headers.contains_key("x-should-retry"));
+}
+
+#[tokio::test]
 async fn limits_are_also_said_in_openais_headers() {
     let limit = |unit, window| Limit {
         name: Arc::from("x"),

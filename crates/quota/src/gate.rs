@@ -1,187 +1,144 @@
-use std::{fmt, hash::Hash, sync::Arc, time::Duration};
-
-use http::{StatusCode, request, response};
-use tollgate_core::{Admission, Gate, Limits, Never, Observer, Outcome, Rejection};
-
-use crate::{
-    Identify, Quota,
-    concurrency::{Slot, Slots},
-    policy::{Left, Policy},
-    rate::{Rates, Spent},
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
 };
 
-/// The gate of a [`QuotaLayer`](crate::QuotaLayer): the accounts, and what they allow.
-pub struct QuotaGate<F: Identify> {
-    pub(crate) identify: Arc<F>,
-    pub(crate) rate: Option<Rate<F::Key>>,
-    pub(crate) concurrency: Option<Concurrency<F::Key>>,
+use http::{StatusCode, request::Parts};
+use tollgate_core::{
+    Admission, Gate, Rejection, Trail,
+    fact::{Cost, Mode, Terms},
+};
+
+use crate::{
+    Away, Ledger, Measures, Permit, Rule,
+    accounts::Accounts,
+    booking::Booking,
+    gather::Gather,
+    rule::Source,
+    shared::SharedRates,
+    want::{Kind, Want},
+};
+
+/// The gate of a [`QuotaLayer`](crate::QuotaLayer): its rules, and the accounts.
+#[derive(Clone, Debug)]
+pub struct QuotaGate {
+    pub(crate) config: Arc<Config>,
+    pub(crate) accounts: Arc<Accounts>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Config {
+    pub(crate) rules: Vec<Rule>,
+    /// Of rules that have none of their own.
+    pub(crate) source: Source,
+    pub(crate) anonymous: bool,
+    pub(crate) only: Measures,
+    pub(crate) defaults: Terms,
+    pub(crate) expected_output: u64,
     pub(crate) max_keys: usize,
+    pub(crate) shared: Option<Arc<SharedRates>>,
+    pub(crate) away: Away,
+    pub(crate) ledger: Option<Ledger>,
+    pub(crate) worst: Option<Arc<Worst>>,
+    /// The least output that is of use.
+    pub(crate) clamp: Option<u64>,
+    /// How it is answered when a budget is spent.
+    pub(crate) spent: StatusCode,
 }
 
-pub(crate) struct Rate<K: Clone + Eq + Hash> {
-    pub(crate) policy: Arc<Policy>,
-    pub(crate) quota: Quota,
-    pub(crate) rates: Arc<Rates<K>>,
-}
+/// What a request may cost at most, given the most output for each answer; and how much output that is.
+pub(crate) type Worst = dyn Fn(&Parts, Option<u64>) -> Result<(Cost, u64), Rejection> + Send + Sync;
 
-pub(crate) struct Concurrency<K: Clone + Eq + Hash> {
-    pub(crate) policy: Arc<Policy>,
-    pub(crate) slots: Arc<Slots<K>>,
-}
+impl Gate for QuotaGate {
+    type Observer = Permit;
+    type Later = Deciding;
 
-impl<F: Identify> Gate for QuotaGate<F> {
-    type Observer = Permit<F::Key>;
-    type Later = Never<Self::Observer>; // decides at once
-
-    fn admit(&self, parts: request::Parts) -> Admission<Self::Observer, Self::Later> {
-        Admission::Now(self.take(&parts).map(|permit| (parts, permit)))
-    }
-}
-
-impl<F: Identify> QuotaGate<F> {
-    /// Takes of all limits or of none: a slot can be given back, a request of a rate cannot, so it comes last.
-    fn take(&self, parts: &request::Parts) -> Result<Permit<F::Key>, Rejection> {
-        let key = self.identify.identify(parts)?;
-        let slot = match &self.concurrency {
-            Some(concurrency) => Some(concurrency.take(key.clone())?),
-            None => None,
-        };
-        let rate = match &self.rate {
-            Some(rate) => Some(rate.take(&key, self.max_keys)?),
-            None => None,
-        };
-        let (slot, slots) = slot.unzip();
-        Ok(Permit {
-            shown: [rate, slots],
-            slot,
-        })
-    }
-}
-
-impl<K: Clone + Eq + Hash> Rate<K> {
-    fn take(&self, key: &K, max_keys: usize) -> Result<Shown, Rejection> {
-        let wait = match self.rates.take(key, max_keys) {
-            Ok(left) => return Ok((Arc::clone(&self.policy), left)),
-            // Retry-After is never zero, and the fields must mean the same moment.
-            Err(Spent::Until(wait)) => wait.max(Duration::from_nanos(1)),
-            Err(Spent::Full) => return Err(overloaded()),
-        };
-        let message = format!(
-            "the limit \"{}\" of {} requests a {} is spent",
-            self.policy.name(),
-            self.quota.limit(),
-            word(self.quota.window()),
-        );
-        Err(refusal("rate_limit_exceeded", message, &self.policy, wait))
-    }
-}
-
-impl<K: Clone + Eq + Hash> Concurrency<K> {
-    fn take(&self, key: K) -> Result<(Slot<K>, Shown), Rejection> {
-        if let Some((slot, remaining)) = self.slots.take(key) {
-            let reset = None; // nobody knows when the others end
-            return Ok((slot, (Arc::clone(&self.policy), Left { remaining, reset })));
-        }
-        let message = format!(
-            "the limit \"{}\" of {} requests at once is reached",
-            self.policy.name(),
-            self.slots.limit(),
-        );
-        let wait = SLOT_MAY_BE_FREE;
-        Err(refusal("concurrency_exceeded", message, &self.policy, wait))
-    }
-}
-
-impl<F: Identify> Clone for QuotaGate<F> {
-    fn clone(&self) -> Self {
-        Self {
-            identify: Arc::clone(&self.identify),
-            rate: self.rate.as_ref().map(|rate| Rate {
-                policy: Arc::clone(&rate.policy),
-                quota: rate.quota,
-                rates: Arc::clone(&rate.rates),
-            }),
-            concurrency: self.concurrency.as_ref().map(|concurrency| Concurrency {
-                policy: Arc::clone(&concurrency.policy),
-                slots: Arc::clone(&concurrency.slots),
-            }),
-            max_keys: self.max_keys,
+    fn admit(&self, mut parts: Parts) -> Admission<Permit, Deciding> {
+        match self.take(&mut parts) {
+            Err(rejection) => Admission::Now(Err(rejection)),
+            Ok((permit, true)) => Admission::Now(Ok((parts, permit))),
+            Ok((permit, false)) => {
+                let later = take_later(Arc::clone(&self.config), parts, permit);
+                Admission::Later(Deciding(Box::pin(later)))
+            }
         }
     }
 }
 
-impl<F: Identify> fmt::Debug for QuotaGate<F> {
-    // Not the keys: they may be addresses or names of people.
+impl QuotaGate {
+    /// Takes what can be had at once, and says whether that is all.
+    fn take(&self, parts: &mut Parts) -> Result<(Permit, bool), Rejection> {
+        let config = &*self.config;
+        let mut gather = Gather::new(config, &self.accounts, parts);
+        gather.run()?;
+        let (wants, dues) = (gather.wants, gather.dues);
+        let is_told =
+            |want: &Want| want.mode == Mode::Observe || matches!(want.kind, Kind::Tokens(_));
+        let has_trail = !dues.is_empty() || wants.iter().any(is_told);
+        let is_shared = wants.iter().any(|want| want.shared.is_some());
+
+        let mut permit = Permit::new(Arc::clone(&self.accounts), wants);
+        permit.trail = has_trail.then(|| Trail::of(parts));
+        if is_shared {
+            permit.shared.clone_from(&config.shared);
+        }
+        permit.take(config.max_keys)?;
+        let mut is_all = !is_shared;
+        if !dues.is_empty() {
+            let mut booking = Box::new(Booking::new(config, parts, dues)?);
+            is_all &= booking.now(config, parts)?;
+            permit.booking = Some(booking);
+        }
+        if is_all {
+            permit.allow(parts);
+        }
+        Ok((permit, is_all))
+    }
+}
+
+/// Takes what others have to be asked for: money before shared rates, since it is given back without asking.
+async fn take_later(
+    config: Arc<Config>,
+    mut parts: Parts,
+    mut permit: Permit,
+) -> Result<(Parts, Permit), Rejection> {
+    if let Some(booking) = &mut permit.booking {
+        booking.soon(&config, &parts).await?;
+    }
+    if let Some(shared) = permit.shared.clone() {
+        shared.take(&mut permit, config.max_keys).await?;
+    }
+    permit.allow(&mut parts);
+    Ok((parts, permit))
+}
+
+impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let slots = self.concurrency.as_ref().map(|it| it.slots.limit());
-        f.debug_struct("QuotaGate")
-            .field("quota", &self.rate.as_ref().map(|rate| rate.quota))
-            .field("concurrency", &slots)
+        f.debug_struct("Config")
+            .field("rules", &self.rules)
+            .field("source", &self.source)
+            .field("only", &self.only)
+            .field("defaults", &self.defaults)
             .finish_non_exhaustive()
     }
 }
 
-/// What an admitted request holds until its answer has ended, and shows in the answer's head.
-pub struct Permit<K: Clone + Eq + Hash> {
-    shown: [Option<Shown>; 2],
-    slot: Option<Slot<K>>,
-}
+/// A decision that waits for a bank or a store.
+pub struct Deciding(Pin<Box<dyn Future<Output = Result<(Parts, Permit), Rejection>> + Send>>);
 
-type Shown = (Arc<Policy>, Left);
+impl Future for Deciding {
+    type Output = Result<(Parts, Permit), Rejection>;
 
-impl<K: Clone + Eq + Hash> Observer for Permit<K> {
-    fn answered(&mut self, head: &mut response::Parts) {
-        // A layer further in may have left its own there.
-        let limits = head.extensions.get_or_insert_default::<Limits>();
-        for (policy, left) in self.shown.iter().flatten() {
-            limits.push(policy.limit(*left));
-            policy.write(*left, &mut head.headers);
-        }
-    }
-
-    fn ended(self, _: Outcome) {
-        drop(self.slot);
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx)
     }
 }
 
-impl<K: Clone + Eq + Hash> fmt::Debug for Permit<K> {
+impl fmt::Debug for Deciding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permit")
-            .field("slot", &self.slot.is_some())
-            .finish_non_exhaustive()
+        f.debug_struct("Deciding").finish_non_exhaustive()
     }
 }
-
-fn refusal(code: &'static str, message: String, policy: &Policy, wait: Duration) -> Rejection {
-    let left = Left {
-        remaining: 0,
-        reset: Some(wait),
-    };
-    Rejection::new(StatusCode::TOO_MANY_REQUESTS, code, message)
-        .with_retry_after(wait)
-        .with_detail("type", QUOTA_EXCEEDED)
-        .with_detail("violated-policies", vec![policy.name().to_string()])
-        .with_limits(Limits::new().with(policy.limit(left)))
-}
-
-/// To forget a caller who has spent something would forgive it, so a new one has to wait.
-fn overloaded() -> Rejection {
-    Rejection::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "quota_overloaded",
-        "too many callers at once to count one more",
-    )
-    .with_retry_after(Duration::from_secs(1))
-}
-
-fn word(window: Duration) -> &'static str {
-    match window.as_secs() {
-        1 => "second",
-        60 => "minute",
-        3600 => "hour",
-        _ => "day",
-    }
-}
-
-const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
-const SLOT_MAY_BE_FREE: Duration = Duration::from_secs(1);

@@ -1,18 +1,23 @@
-use std::{fmt, hash::Hash, sync::Arc};
+use std::sync::Arc;
 
-use http::request::Parts;
-use tollgate_core::{GateLayer, GateService};
+use http::{StatusCode, request::Parts};
+use tollgate_core::{
+    GateLayer, GateService, Rejection,
+    fact::{Cost, Scope, Terms},
+};
 use tower_layer::Layer;
 
 use crate::{
-    ByPrincipal, Identify, Quota, QuotaGate,
-    concurrency::Slots,
-    gate::{Concurrency, Rate},
-    policy::Policy,
-    rate::Rates,
+    Account, Away, Ledger, Measures, Quota, QuotaGate, RateStore, Rule,
+    accounts::Accounts,
+    gate::Config,
+    rule::{Source, Weight},
+    shared::SharedRates,
 };
 
-/// Limits how much each caller may ask for; all services of a layer, and of its clones, share the accounts.
+/// Limits how much callers may use; all services of a layer, and of its clones, share the accounts.
+///
+/// It is a list of [`Rule`]s. A request takes of all that apply to it, or of none.
 ///
 /// ```
 /// use http::request::Parts;
@@ -22,15 +27,16 @@ use crate::{
 /// let by_path = QuotaLayer::concurrency(100).by(|parts: &Parts| parts.uri.path().to_owned());
 /// # let _ = (by_principal, by_path);
 /// ```
-pub struct QuotaLayer<F: Identify = ByPrincipal> {
-    gate: QuotaGate<F>,
+#[derive(Clone, Debug)]
+pub struct QuotaLayer {
+    gate: QuotaGate,
 }
 
 impl QuotaLayer {
     /// Limits the rate of each caller's requests.
     #[must_use]
     pub fn new(quota: Quota) -> Self {
-        Self::with(Some(quota), None)
+        Self::unlimited().rule(Rule::requests(quota))
     }
 
     /// Limits how many requests of each caller may be in flight. One is in flight until its answer's body has ended.
@@ -39,74 +45,160 @@ impl QuotaLayer {
     /// When `limit` is zero.
     #[must_use]
     pub fn concurrency(limit: u32) -> Self {
-        Self::with(None, Some(limit))
+        Self::unlimited().rule(Rule::concurrency(limit))
+    }
+
+    /// Limits by the terms that each `Principal` brings; see [`Rule::allotted`].
+    #[must_use]
+    pub fn allotted() -> Self {
+        Self::unlimited().rule(Rule::allotted())
     }
 
     /// Limits nothing, for where limits are a matter of configuration and none are set.
     #[must_use]
     pub fn unlimited() -> Self {
-        Self::with(None, None)
+        Self {
+            gate: QuotaGate {
+                config: Arc::new(Config {
+                    rules: Vec::new(),
+                    source: Source::Scope(Scope::Key),
+                    anonymous: false,
+                    only: Measures::ALL,
+                    defaults: Terms::default(),
+                    expected_output: 1_000,
+                    max_keys: 1_000_000,
+                    shared: None,
+                    away: Away::default(),
+                    ledger: None,
+                    worst: None,
+                    clamp: None,
+                    spent: StatusCode::TOO_MANY_REQUESTS,
+                }),
+                accounts: Arc::new(Accounts::new()),
+            },
+        }
+    }
+
+    /// Adds a limit.
+    #[must_use]
+    pub fn rule(mut self, rule: Rule) -> Self {
+        self.config().rules.push(rule);
+        self
+    }
+
+    /// Also limits how many requests of each caller may be in flight.
+    ///
+    /// # Panics
+    /// When `limit` is zero.
+    #[must_use]
+    pub fn and_concurrency(self, limit: u32) -> Self {
+        self.rule(Rule::concurrency(limit))
+    }
+
+    /// Says on whose account a request is counted, in the place of its principal's key. It holds for all rules that do not
+    /// say it themselves, and their accounts begin anew.
+    #[must_use]
+    pub fn by<F, A>(mut self, account: F) -> Self
+    where
+        F: Fn(&Parts) -> A + Send + Sync + 'static,
+        A: Account,
+    {
+        let config = self.config();
+        config.source = Source::by(account);
+        let rules = config.rules.drain(..).map(Rule::anew);
+        config.rules = rules.collect();
+        self
     }
 
     /// Lets all callers without a principal share one account; by default, they are answered with `500`.
     #[must_use]
     pub fn anonymous(mut self) -> Self {
-        self.gate.identify = Arc::new(ByPrincipal { anonymous: true });
+        self.config().anonymous = true;
         self
     }
 
-    fn with(quota: Option<Quota>, slots: Option<u32>) -> Self {
-        Self {
-            gate: QuotaGate {
-                identify: Arc::new(ByPrincipal::default()),
-                rate: quota.map(|quota| rate(RATE.into(), quota)),
-                concurrency: slots.map(|limit| concurrency(CONCURRENCY.into(), limit)),
-                max_keys: 1_000_000,
-            },
-        }
-    }
-}
-
-impl<F: Identify> QuotaLayer<F> {
-    /// Says whose account a request is counted on, in the place of its principal's. The accounts begin anew.
+    /// Names the first limit in headers and refusals.
     #[must_use]
-    pub fn by<G, K>(self, caller: G) -> QuotaLayer<G>
+    pub fn name(self, name: impl Into<Arc<str>>) -> Self {
+        self.change_first(|rule| rule.name(name))
+    }
+
+    /// Says what a request takes of the first limit, in the place of one; see [`Rule::cost`].
+    #[must_use]
+    pub fn cost<F>(self, cost: F) -> Self
     where
-        G: Fn(&Parts) -> K,
-        K: Clone + Eq + Hash,
+        F: Fn(&Parts) -> u64 + Send + Sync + 'static,
     {
-        let gate = self.gate;
-        QuotaLayer {
-            gate: QuotaGate {
-                identify: Arc::new(caller),
-                rate: gate.rate.map(|it| rate(it.policy.name().clone(), it.quota)),
-                concurrency: gate
-                    .concurrency
-                    .map(|it| concurrency(it.policy.name().clone(), it.slots.limit())),
-                max_keys: gate.max_keys,
-            },
-        }
+        self.change_first(|rule| rule.weighed_by(Weight::Of(Arc::new(cost))))
     }
 
-    /// Also limits how many requests of each caller may be in flight. A request takes of both limits or of none.
-    ///
-    /// # Panics
-    /// When `limit` is zero.
+    /// What [`Rule::allotted`] grants each principal's key of which it has no terms of its own: rates, requests in flight,
+    /// budgets.
     #[must_use]
-    pub fn and_concurrency(mut self, limit: u32) -> Self {
-        self.gate.concurrency = Some(concurrency(CONCURRENCY.into(), limit));
+    pub fn defaults(mut self, terms: Terms) -> Self {
+        self.config().defaults = terms;
         self
     }
 
-    /// Names the limit in headers and refusals: the rate, or the concurrency where it stands alone.
+    /// Looks after some of the limits only. Clones still share the accounts.
     #[must_use]
-    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
-        let gate = &mut self.gate;
-        let rate = gate.rate.as_mut().map(|rate| &mut rate.policy);
-        let concurrency = gate.concurrency.as_mut().map(|it| &mut it.policy);
-        if let Some(policy) = rate.or(concurrency) {
-            *policy = policy.renamed(name.into());
-        }
+    pub fn only(mut self, measures: Measures) -> Self {
+        self.config().only = measures;
+        self
+    }
+
+    /// Says how many tokens of output to reserve where the caller does not bound them; 1,000 by default.
+    #[must_use]
+    pub fn expect_output(mut self, tokens: u64) -> Self {
+        self.config().expected_output = tokens;
+        self
+    }
+
+    /// Keeps the rates in a store that several processes share.
+    #[must_use]
+    pub fn store(mut self, store: impl RateStore) -> Self {
+        self.config().shared = Some(Arc::new(SharedRates::new(Arc::new(store))));
+        self
+    }
+
+    /// Says what becomes of shared rates while their store is away, where they do not say it themselves. By default,
+    /// requests are refused.
+    #[must_use]
+    pub fn when_away(mut self, away: Away) -> Self {
+        self.config().away = away;
+        self
+    }
+
+    /// Keeps budgets by this ledger.
+    #[must_use]
+    pub fn ledger(mut self, ledger: Ledger) -> Self {
+        self.config().ledger = Some(ledger);
+        self
+    }
+
+    /// Says what a request may cost at most, and how many tokens of output, for each answer, that pays for. Hard budgets
+    /// hold this, and tell the upstream by an `Allowance`. Where the function is given a number, the output is no more.
+    #[must_use]
+    pub fn worst<F>(mut self, worst: F) -> Self
+    where
+        F: Fn(&Parts, Option<u64>) -> Result<(Cost, u64), Rejection> + Send + Sync + 'static,
+    {
+        self.config().worst = Some(Arc::new(worst));
+        self
+    }
+
+    /// Lowers the output of a request to what its budgets have left, unless that is under the least that is of use. By
+    /// default, what may not fit is refused.
+    #[must_use]
+    pub fn clamp(mut self, least: u64) -> Self {
+        self.config().clamp = Some(least);
+        self
+    }
+
+    /// Sets the status of the answer when a budget is spent: `429` by default, or `402`.
+    #[must_use]
+    pub fn spent_status(mut self, status: StatusCode) -> Self {
+        self.config().spent = status;
         self
     }
 
@@ -114,61 +206,40 @@ impl<F: Identify> QuotaLayer<F> {
     /// `503` and `quota_overloaded`: to forget one of them would forgive what it has spent.
     #[must_use]
     pub fn max_keys(mut self, max: usize) -> Self {
-        self.gate.max_keys = max;
+        self.config().max_keys = max;
         self
     }
 
     /// How many callers' rates are kept just now.
     #[must_use]
     pub fn keys(&self) -> usize {
-        self.gate.rate.as_ref().map_or(0, |rate| rate.rates.len())
+        self.gate.accounts.rates.len()
     }
 
-    /// How many requests are in flight, of all callers; nothing unless concurrency is limited.
+    /// How many requests are in flight, of all callers, counted once for each limit of concurrency.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        let concurrency = self.gate.concurrency.as_ref();
-        concurrency.map_or(0, |it| it.slots.held())
+        self.gate.accounts.slots.held()
+    }
+
+    fn config(&mut self) -> &mut Config {
+        Arc::make_mut(&mut self.gate.config)
+    }
+
+    fn change_first(mut self, change: impl FnOnce(Rule) -> Rule) -> Self {
+        let rules = &mut self.config().rules;
+        if !rules.is_empty() {
+            let rule = change(rules.remove(0));
+            rules.insert(0, rule);
+        }
+        self
     }
 }
 
-impl<S, F: Identify> Layer<S> for QuotaLayer<F> {
-    type Service = GateService<S, QuotaGate<F>>;
+impl<S> Layer<S> for QuotaLayer {
+    type Service = GateService<S, QuotaGate>;
 
     fn layer(&self, inner: S) -> Self::Service {
         GateLayer::new(self.gate.clone()).layer(inner)
     }
 }
-
-impl<F: Identify> Clone for QuotaLayer<F> {
-    fn clone(&self) -> Self {
-        Self {
-            gate: self.gate.clone(),
-        }
-    }
-}
-
-impl<F: Identify> fmt::Debug for QuotaLayer<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("QuotaLayer").field(&self.gate).finish()
-    }
-}
-
-fn rate<K: Clone + Eq + Hash>(name: Arc<str>, quota: Quota) -> Rate<K> {
-    Rate {
-        policy: Policy::new(name, "requests", quota.limit(), Some(quota.window())),
-        quota,
-        rates: Arc::new(Rates::new(quota)),
-    }
-}
-
-fn concurrency<K: Clone + Eq + Hash>(name: Arc<str>, limit: u32) -> Concurrency<K> {
-    assert!(limit > 0, "a concurrency of zero lets nothing pass");
-    Concurrency {
-        policy: Policy::new(name, "concurrency", limit, None),
-        slots: Arc::new(Slots::new(limit)),
-    }
-}
-
-const RATE: &str = "requests";
-const CONCURRENCY: &str = "concurrency";

@@ -1,18 +1,31 @@
 #![doc = include_str!("../README.md")]
 
+mod account;
+mod accounts;
+mod away;
 pub mod bank;
+mod booking;
+mod bucket;
 mod budget;
-mod clock;
-mod concurrency;
+mod estimate;
 mod gate;
-mod identify;
+mod gather;
 mod layer;
 mod ledger;
+mod measures;
+mod permit;
 mod policy;
 mod quota;
-mod rate;
 mod rate_store;
-mod store;
+mod rates;
+mod refusal;
+mod rule;
+mod shared;
+mod slots;
+mod spent;
+mod term;
+pub mod usage;
+mod want;
 
 /// The ledger's parts without I/O, for a simulation.
 #[doc(hidden)]
@@ -24,12 +37,16 @@ pub mod sim {
 }
 
 pub use self::{
+    account::Account,
+    away::Away,
     bank::Bank,
     budget::Budget,
-    gate::{Permit, QuotaGate},
-    identify::{ByPrincipal, Caller, Identify},
+    gate::{Deciding, QuotaGate},
     layer::QuotaLayer,
     ledger::{Claim, Hold, Holding, Ledger, Overrun, Settlement, Short, State, Warning, Why},
+    measures::Measures,
+    permit::Permit,
     quota::Quota,
     rate_store::{Correction, Rate, RateAccount, RateStore, Remaining, Take, Taken},
+    rule::Rule,
 };

@@ -90,7 +90,7 @@ fn auth() -> AuthLayer<ApiKeys> {
 }
 
 fn quota() -> QuotaLayer {
-    QuotaLayer::new(Quota::per_second(u32::MAX)).and_concurrency(100)
+    QuotaLayer::new(Quota::per_second(u32::MAX as u64)).and_concurrency(100)
 }
 
 fn cache() -> CacheLayer {

@@ -1,3 +1,6 @@
+mod guard;
+mod keys;
+
 use std::{
     sync::{
         Arc,
@@ -6,8 +9,24 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, http::StatusCode, routing::get};
+use axum::{
+    Router,
+    extract::RawQuery,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use tollgate::{
+    auth::{ApiKeys, AuthLayer},
+    core::fact::Principal,
+    quota::usage::RollUp,
+};
+
+pub(crate) use self::keys::KeyDesk;
+use crate::usage;
 
 /// What operators ask: metrics, and whether the gateway lives and takes requests.
 #[derive(Clone, Debug)]
@@ -42,10 +61,21 @@ impl Admin {
         }
     }
 
-    pub(crate) fn router(self) -> Router {
+    /// Everything for operators; the API by a token, if there is one.
+    pub(crate) fn router(self, api: Router, token: Option<&SecretString>) -> Router {
         let metrics = self.metrics;
         let draining = self.draining;
+        let api = api.layer(axum::middleware::from_fn(guard::no_pages));
+        let api = match token {
+            None => api,
+            Some(token) => {
+                let operator = Principal::new("operator");
+                let keys = ApiKeys::new().with_key(token.expose_secret(), operator);
+                api.layer(AuthLayer::new(keys).realm("tollgate operators"))
+            }
+        };
         Router::new()
+            .nest("/api", api)
             .route("/metrics", get(async move || metrics.render()))
             .route("/healthz", get(async || "ok\n"))
             .route(
@@ -57,6 +87,30 @@ impl Admin {
             )
     }
 }
+
+/// What operators can do besides looking on.
+pub(crate) fn api(keys: Option<KeyDesk>, usage: RollUp) -> Router {
+    let read = async move |RawQuery(query): RawQuery| {
+        let query = usage::parse(&query.unwrap_or_default());
+        match usage::read(&usage, query).await {
+            Ok(text) => ([(header::CONTENT_TYPE, JSON)], text).into_response(),
+            Err(rejection) => problem(rejection.status(), rejection.code(), rejection.message()),
+        }
+    };
+    let router = Router::new().route("/usage", get(read));
+    match keys {
+        Some(keys) => router.merge(keys.router()),
+        None => router,
+    }
+}
+
+/// An answer for operators when something does not go.
+fn problem(status: StatusCode, code: &str, message: &str) -> Response {
+    let error = json!({ "error": { "code": code, "message": message } });
+    (status, axum::Json(error)).into_response()
+}
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 const SECONDS: [f64; 14] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0,

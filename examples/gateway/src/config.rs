@@ -1,24 +1,31 @@
+mod access;
 mod bedrock;
 mod catalog;
 mod error;
 mod expand;
 mod prices;
+mod quota;
 mod sections;
+mod stores;
 mod summary;
 
 use std::{collections::HashSet, path::Path};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use tollgate::llm::{Dialect, Prices};
+use tollgate::{
+    core::fact::Mode,
+    llm::{Dialect, Prices},
+};
 
 pub(crate) use self::{
+    access::{Admin, Auth, CertificateName, Issuer, Tls},
     catalog::{Model, Provider, Strategy},
     error::{ConfigError, Mistake},
     prices::{PriceFile, changed},
-    sections::{
-        Audit, Auth, Balance, Batch, Breaker, Cache, Key, Quota, Server, Simulated, Timeout,
-    },
+    quota::{OnDisconnect, Quotas, WhenAway},
+    sections::{Audit, Balance, Batch, Breaker, Cache, Key, Server, Simulated, Timeout},
+    stores::{Database, Redis},
 };
 
 /// All of the gateway's configuration, as in the file.
@@ -27,6 +34,10 @@ pub(crate) use self::{
 pub(crate) struct Config {
     #[serde(default)]
     pub(crate) server: Server,
+    #[serde(default)]
+    pub(crate) admin: Admin,
+    pub(crate) database: Option<Database>,
+    pub(crate) redis: Option<Redis>,
     #[serde(default)]
     pub(crate) auth: Auth,
     #[serde(default)]
@@ -53,15 +64,6 @@ pub(crate) struct Config {
     pub(crate) simulated: Simulated,
 }
 
-/// Limits by their scope.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Quotas {
-    /// For each key.
-    #[serde(default)]
-    pub(crate) default: Quota,
-}
-
 impl Config {
     /// Reads a file.
     pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
@@ -74,6 +76,7 @@ impl Config {
     pub(crate) fn built_in() -> Result<Self, ConfigError> {
         let mut config = Self::parse(BUILT_IN)
             .map_err(|mistake| ConfigError::Parse("(built in)".into(), mistake))?;
+        config.database = Some(Database::in_file("tollgate-data/tollgate.db"));
         for (variable, dialect) in KEYS {
             if let Some(key) = std::env::var(variable).ok().filter(|key| !key.is_empty()) {
                 config.add(dialect, key.into());
@@ -134,23 +137,12 @@ impl Config {
             return say("no models are configured: add [[models]] with a name and targets".into());
         }
         self.validate_numbers()?;
+        self.validate_stores()?;
         self.validate_access()
     }
 
     fn validate_numbers(&self) -> Result<(), ConfigError> {
-        let quota = &self.quota.default;
-        let rate = quota.requests_per_minute.map(|rate| u64::from(rate.get()));
-        let burst = quota.burst.map(|burst| u64::from(burst.get()));
-        let fits = match (rate, burst) {
-            (None, Some(_)) => false,
-            (Some(rate), Some(burst)) => burst <= rate.saturating_mul(LONGEST_BURST),
-            (_, None) => true,
-        };
         let rules = [
-            (
-                fits,
-                "`quota.default.burst` needs `requests_per_minute`, and is at most a million times as much",
-            ),
             (
                 (1..=MOST_WORKERS).contains(&self.server.workers),
                 "`server.workers` is 1 to 1024",
@@ -184,6 +176,30 @@ impl Config {
         }
     }
 
+    fn validate_stores(&self) -> Result<(), ConfigError> {
+        if let Some(database) = &self.database {
+            database.validate()?;
+            if !database.is_embedded() && self.auth.pepper.is_none() {
+                let rule = "`auth.pepper` is needed with Postgres: all gateways make digests of keys with the same secret";
+                return Err(ConfigError::Invalid(rule.into()));
+            }
+        }
+        if let Some(redis) = &self.redis {
+            redis.validate()?;
+        }
+        for key in &self.keys {
+            quota::check(&format!("keys.{}.quota", key.id), &key.quota)?;
+        }
+        let hard = |key: &&Key| key.quota.budgets.iter().any(|it| it.mode == Mode::Hard);
+        if let Some(key) = self.keys.iter().find(hard)
+            && self.database.is_none()
+            && !self.quota.volatile
+        {
+            return Err(quota::homeless(&format!("keys.{}.quota", key.id)));
+        }
+        self.quota.validate(self.database.is_some())
+    }
+
     fn validate_access(&mut self) -> Result<(), ConfigError> {
         let say = |what: String| Err(ConfigError::Invalid(what));
         let (mut ids, mut digests) = (HashSet::new(), HashSet::new());
@@ -210,13 +226,32 @@ impl Config {
                 }
             }
         }
+        let loopback = self.server.admin.ip().is_loopback();
+        if self.database.is_some() && self.admin.token.is_none() && !loopback {
+            return say(format!(
+                "`admin.token` is needed, since keys can be made at {}, which is not on loopback",
+                self.server.admin
+            ));
+        }
+        if self.auth.certificates.is_some()
+            && self
+                .server
+                .tls
+                .as_ref()
+                .is_none_or(|tls| tls.client_ca.is_none())
+        {
+            return say("`auth.certificates` needs `server.tls.client_ca`".into());
+        }
         if self.auth.anonymous && !self.server.listen.ip().is_loopback() {
             let listen = self.server.listen;
             return say(format!(
                 "`auth.anonymous` is for loopback only, and the gateway would listen on {listen}"
             ));
         }
-        if self.keys.is_empty() && !self.auth.anonymous {
+        let others = self.auth.anonymous
+            || !self.auth.issuers.is_empty()
+            || self.auth.certificates.is_some();
+        if self.keys.is_empty() && !others {
             self.keys.push(Key::fresh());
         }
         Ok(())
@@ -239,8 +274,6 @@ const KEYS: [(&str, Dialect); 3] = [
 const SHORTEST_KEY: usize = 16;
 const MOST_TARGETS: usize = 64;
 const MOST_WORKERS: usize = 1024;
-/// In minutes.
-const LONGEST_BURST: u64 = 1_000_000;
 const BUILT_IN: &str = include_str!("config/built_in.toml");
 
 #[cfg(test)]

@@ -1,10 +1,14 @@
 //! An LLM gateway: Tollgate's layers in front of any provider. `tollgate-gateway --help` says how.
 
+mod access;
 mod admin;
 mod config;
 mod pools;
 mod server;
 mod stack;
+mod stores;
+mod tls;
+mod usage;
 
 use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
 

@@ -1,4 +1,5 @@
 use std::{
+    convert::Infallible,
     net::SocketAddr,
     pin::pin,
     sync::{
@@ -8,10 +9,19 @@ use std::{
     time::Duration,
 };
 
-use hyper::service::{Service, service_fn};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::{
+    body::Incoming,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    server::{
+        conn::auto,
+        graceful::{GracefulShutdown, Watcher},
+    },
     service::TowerToHyperService,
 };
 use secrecy::ExposeSecret;
@@ -24,14 +34,17 @@ use tokio::{
 };
 use tollgate::{
     audit::Log,
+    core::{BoxError, fact::Peer},
     llm::{Dialect, Endpoint, Prices, Upstream, simulated},
 };
 
 use crate::{
     Error,
-    admin::Admin,
+    admin::{self, Admin},
     config::{Config, SIMULATED, changed},
     stack,
+    stores::Stores,
+    tls,
 };
 
 /// The gateway with its sockets bound.
@@ -40,6 +53,7 @@ pub(crate) struct Server {
     data: TcpListener,
     operators: TcpListener,
     admin: Admin,
+    stores: Stores,
     upstream: Upstream,
     log: Log,
     signals: Signals,
@@ -68,6 +82,7 @@ impl Server {
         let path = &config.audit.path;
         let log = stack::log(&config.audit)
             .map_err(|error| format!("cannot open the audit log {}: {error}", path.display()))?;
+        let stores = Stores::open(&config).await?;
         let (sender, prices) = watch::channel(config.prices()?);
         let config = Arc::new(config);
         tokio::spawn(watch_prices(Arc::clone(&config), sender));
@@ -76,6 +91,7 @@ impl Server {
             admin: Admin::install()?,
             data,
             operators,
+            stores,
             config,
             log,
             signals: Signals::new()?, // Before anybody is told that it has started.
@@ -110,9 +126,11 @@ impl Server {
 
     /// Serves until a signal asks it to stop; then takes no new connections, and lets those that are served end.
     pub(crate) async fn serve(self) -> Result<(), Error> {
-        let service = stack::stack(&self.config, self.upstream, self.log.clone())?;
+        let (config, stores) = (&self.config, &self.stores);
+        let service = stack::stack(config, stores, self.upstream, self.log.clone())?;
         tokio::spawn(self.admin.clone().upkeep());
-        let router = self.admin.clone().router();
+        let api = admin::api(stores.keys.clone(), stores.usage.clone());
+        let router = self.admin.clone().router(api, config.admin.token.as_ref());
         tokio::spawn(async move { axum::serve(self.operators, router).await });
 
         let mut http = auto::Builder::new(TokioExecutor::new());
@@ -127,6 +145,13 @@ impl Server {
             .max_pending_accept_reset_streams(20)
             .max_local_error_reset_streams(Some(256))
             .keep_alive_interval(Some(Duration::from_secs(30)));
+        let tls = self
+            .config
+            .server
+            .tls
+            .as_ref()
+            .map(tls::acceptor)
+            .transpose()?;
         let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
         let mut signals = self.signals;
@@ -135,26 +160,26 @@ impl Server {
                 socket = accept(&self.data) => socket,
                 () = signals.next() => break,
             };
-            let greeted = Arc::new(AtomicBool::new(false));
-            let stack = TowerToHyperService::new(service.clone());
-            let seen = Arc::clone(&greeted);
-            let service = service_fn(move |request| {
-                seen.store(true, Relaxed);
-                stack.call(request)
-            });
-            let connection = http
-                .serve_connection(TokioIo::new(socket), service)
-                .into_owned();
-            let connection = graceful.watch(connection);
-            let deadline = self.config.server.header_timeout;
-            // A client that hangs up is no error here; its requests are in the audit log.
-            connections.spawn(async move {
-                let mut connection = pin!(connection);
-                // Hyper's own bound on heads begins with the first byte, and nothing else bounds a silent client.
-                if timeout(deadline, &mut connection).await.is_err() && greeted.load(Relaxed) {
-                    drop(connection.await);
+            let (socket, address) = socket;
+            let connection = Connection {
+                http: http.clone(),
+                service: service.clone(),
+                deadline: self.config.server.header_timeout,
+                watcher: graceful.watcher(),
+            };
+            match tls.clone() {
+                None => {
+                    connections.spawn(connection.serve(TokioIo::new(socket), Peer::new(address)))
                 }
-            });
+                Some(tls) => connections.spawn(async move {
+                    let handshake = timeout(connection.deadline, tls.accept(socket));
+                    // Who cannot agree on encryption gets no answer that it could read.
+                    if let Ok(Ok(stream)) = handshake.await {
+                        let peer = tls::peer(&stream, address);
+                        connection.serve(TokioIo::new(stream), peer).await;
+                    }
+                }),
+            };
             while connections.try_join_next().is_some() {}
         }
         self.admin.drain();
@@ -175,19 +200,59 @@ impl Server {
             }
         };
         let _ = timeout(Duration::from_secs(1), recorded).await;
+        self.stores.close().await;
         tokio::task::spawn_blocking(move || log.close()).await??;
         Ok(())
     }
 }
 
+/// What it takes to serve a connection.
+struct Connection<S> {
+    http: auto::Builder<TokioExecutor>,
+    service: S,
+    deadline: Duration,
+    watcher: Watcher,
+}
+
+impl<S, B> Connection<S>
+where
+    S: tower::Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes, Error = BoxError> + Send + 'static,
+{
+    async fn serve<I>(self, io: I, peer: Peer)
+    where
+        I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+    {
+        let greeted = Arc::new(AtomicBool::new(false));
+        let stack = TowerToHyperService::new(self.service);
+        let seen = Arc::clone(&greeted);
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            seen.store(true, Relaxed);
+            request.extensions_mut().insert(peer.clone());
+            stack.call(request)
+        });
+        let connection = self.http.serve_connection(io, service).into_owned();
+        let mut connection = pin!(self.watcher.watch(connection));
+        // Hyper's own bound on heads begins with the first byte, and nothing else bounds a silent client. A client that
+        // hangs up is no error here; its requests are in the audit log.
+        if timeout(self.deadline, &mut connection).await.is_err() && greeted.load(Relaxed) {
+            drop(connection.await);
+        }
+    }
+}
+
 /// A connection. When none can be accepted, mostly for want of files, it waits until some are closed.
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((socket, _)) => {
+            Ok((socket, address)) => {
                 // Small frames of a stream must not wait for more.
                 let _ = socket.set_nodelay(true);
-                return socket;
+                return (socket, address);
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");

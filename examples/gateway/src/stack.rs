@@ -1,4 +1,4 @@
-use std::{convert::Infallible, io, time::Duration};
+use std::{collections::BTreeMap, convert::Infallible, io, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, request::Parts};
@@ -6,29 +6,36 @@ use http_body::Body;
 use hyper::body::Incoming;
 use tollgate::{
     audit::{AuditLayer, Log},
-    auth::{ApiKeys, AuthLayer, PermitLayer},
+    auth::{HygieneLayer, PermitLayer, permits},
     balance::{BalanceLayer, Pool, RetryBudget},
     breaker::{BreakerLayer, BreakerPolicy},
     cache::{CacheLayer, CachePolicy},
     core::{
-        BatchLayer, BoxError, CloseUnread, GateLayer, PayloadLayer, Rejection, TimeoutLayer,
-        fact::{Call, Clearance, Principal, Target},
+        BatchLayer, BoxError, CloseUnread, DrainLayer, GateLayer, PayloadLayer, TimeoutLayer,
+        fact::{Call, Scope, Terms},
     },
-    llm::{Catalog, CatalogLayer, EmbeddingsBatch, InspectLayer, Model, RenderLayer, Upstream},
+    llm::{
+        Catalog, CatalogLayer, EmbeddingsBatch, InspectLayer, Model, RenderLayer, Upstream,
+        WorstCase,
+    },
     observe::{ObserveLayer, RequestIdLayer},
-    quota::{Quota, QuotaLayer},
+    quota::{Away, Measures, QuotaLayer, Rule, usage::UsageLayer},
 };
 use tower::{Service, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    config::{self, Config, ConfigError},
+    Error, access,
+    config::{self, Config, ConfigError, OnDisconnect, WhenAway},
     pools::Pools,
+    stores::Stores,
+    usage::OwnUsageLayer,
 };
 
 /// The whole gateway: one layer a line, outermost first.
 pub(crate) fn stack(
     config: &Config,
+    stores: &Stores,
     upstream: Upstream,
     log: Log,
 ) -> Result<
@@ -41,8 +48,9 @@ pub(crate) fn stack(
     + Send
     + Sync
     + use<>,
-    ConfigError,
+    Error,
 > {
+    let ring = stores.keys.as_ref().map(|desk| desk.ring.clone());
     let catalog = catalog(config)?;
     Ok(ServiceBuilder::new()
         .layer(CatchPanicLayer::custom(panicked)) // outermost: a panic costs one request
@@ -51,17 +59,25 @@ pub(crate) fn stack(
         .layer(ObserveLayer::new()) // measures everything below, refusals too
         .layer(RenderLayer::new()) // rewords what is refused below into the caller's dialect
         .layer(AuditLayer::new(log)) // records everything below; refuses when it cannot write
-        .layer(auth(config)?) // before the body is read: strangers cannot fill memory
-        .layer(quota(&config.quota.default)) // rates and concurrency need no body
+        .layer(UsageLayer::new(stores.usage.clone())) // adds up for people what all below has used
+        .layer(hygiene(config)) // what only we or a trusted proxy may say is not believed from others
+        .layer(access::auth(config, ring)?) // before the body is read: strangers cannot fill memory
+        .layer(PermitLayer::principal()) // routes and networks
+        .layer(limits(config, stores)) // rates and concurrency need no body
+        .layer(OwnUsageLayer(stores.usage.clone())) // callers see what they have used themselves
         .layer(payload(&config.server)) // the body, once
         .map_future(Box::pin) // so that the layers above move a pointer, and not two kilobytes
         .map_response(|answer: Response<_>| answer.map(Box::pin)) // the same for the body
         .layer(InspectLayer::new()) // from here on the call is known
         .layer(CatalogLayer::new(catalog.clone())) // lists models, and refuses those that there are not
-        .layer(PermitLayer::new(may_call)) // before the cache: what may not be asked is not answered from it
+        .layer(PermitLayer::new(permits::model)) // before the cache: what may not be asked is not answered from it
+        .layer(limits_of_calls(config, stores)) // rates and concurrency by model and end user
         .layer(cache(config.cache.as_ref())) // a hit costs nothing
         .layer(balance(config, catalog)) // chooses a target; what is below holds for every attempt
-        .layer(PermitLayer::new(may_go)) // this caller's data, to this target
+        .layer(PermitLayer::new(permits::clearance)) // this caller's data, to this target
+        .layer(drain(config.quota.on_disconnect)) // outside quota, which hears how the answer went on
+        .layer(limits_of_targets(config, stores))
+        .layer(spending(config, stores, upstream.worst_case())) // tokens and money, for each attempt by itself
         .layer(breaker(&config.breaker)) // sees only what really was sent
         .layer(batch(config.batch.as_ref())) // embeddings that come together go out as one
         .layer(timeout(&config.timeout)) // inside the breaker: a target that is too slow is failing
@@ -81,31 +97,84 @@ pub(crate) fn log(audit: &config::Audit) -> io::Result<Log> {
     })
 }
 
-fn auth(config: &Config) -> Result<AuthLayer<ApiKeys>, ConfigError> {
-    let mut keys = ApiKeys::new();
-    for key in &config.keys {
-        keys = keys.with_digest(key.digest()?, key.principal());
-    }
-    // Each SDK sends its key in a header of its own.
-    let layer = AuthLayer::new(keys).headers(KEY_HEADERS);
-    Ok(if config.auth.anonymous {
-        layer.anonymous(Principal::new("anonymous"))
+/// Rates and requests in flight that the caller alone decides: they need no body.
+fn limits(config: &Config, stores: &Stores) -> QuotaLayer {
+    let quota = &config.quota;
+    let layer = shared(config, stores)
+        .rule(Rule::allotted())
+        .defaults(quota.default.clone())
+        .rule(Rule::terms(Scope::User, named(&quota.users)))
+        .rule(Rule::terms(Scope::Team, named(&quota.teams)))
+        .rule(Rule::terms(Scope::Org, named(&quota.orgs)))
+        .rule(Rule::terms(Scope::Tag, named(&quota.tags)));
+    if config.auth.anonymous {
+        layer.anonymous()
     } else {
         layer
+    }
+}
+
+/// Those that the call decides, too.
+fn limits_of_calls(config: &Config, stores: &Stores) -> QuotaLayer {
+    let quota = &config.quota;
+    shared(config, stores)
+        .rule(Rule::terms(Scope::Model, named(&quota.models)))
+        .rule(Rule::terms(Scope::EndUser, no_names()).others(quota.end_user.clone()))
+}
+
+/// Those of a target.
+fn limits_of_targets(config: &Config, stores: &Stores) -> QuotaLayer {
+    shared(config, stores).rule(Rule::terms(Scope::Target, named(&config.quota.targets)))
+}
+
+/// Tokens and money, held for the worst case before a target is asked.
+fn spending(config: &Config, stores: &Stores, worst: WorstCase) -> QuotaLayer {
+    let quota = &config.quota;
+    let status = StatusCode::from_u16(quota.budget_status).expect("it was validated");
+    let layer = limits(config, stores)
+        .rule(Rule::terms(Scope::Model, named(&quota.models)))
+        .rule(Rule::terms(Scope::EndUser, no_names()).others(quota.end_user.clone()))
+        .rule(Rule::terms(Scope::Target, named(&quota.targets)))
+        .expect_output(quota.expect_output)
+        .ledger(stores.ledger.clone())
+        .worst(move |parts, output| worst.of(parts, output))
+        .spent_status(status)
+        .only(Measures::SPENDING);
+    if quota.clamp { layer.clamp(1) } else { layer }
+}
+
+/// A layer whose rates are in Redis, where there is one.
+fn shared(config: &Config, stores: &Stores) -> QuotaLayer {
+    let quota = &config.quota;
+    let layer = QuotaLayer::unlimited().only(Measures::ARRIVAL);
+    let Some(rates) = &stores.rates else {
+        return layer;
+    };
+    layer.store(rates.clone()).when_away(match quota.when_away {
+        WhenAway::Deny => Away::Deny,
+        WhenAway::LocalShare => Away::LocalShare(quota.replicas),
+        WhenAway::Allow => Away::Allow,
     })
 }
 
-fn quota(quota: &config::Quota) -> QuotaLayer {
-    let rate = quota.requests_per_minute.map(|limit| {
-        let rate = Quota::per_minute(limit.get());
-        quota.burst.map_or(rate, |burst| rate.burst(burst.get()))
-    });
-    match (rate, quota.concurrency) {
-        (Some(rate), None) => QuotaLayer::new(rate),
-        (Some(rate), Some(limit)) => QuotaLayer::new(rate).and_concurrency(limit.get()),
-        (None, Some(limit)) => QuotaLayer::concurrency(limit.get()),
-        (None, None) => QuotaLayer::unlimited(),
+fn hygiene(config: &Config) -> HygieneLayer {
+    let proxies = config.server.trusted_proxies.iter().copied();
+    HygieneLayer::new().trusted_proxies(proxies)
+}
+
+fn drain(on_disconnect: OnDisconnect) -> DrainLayer {
+    match on_disconnect {
+        OnDisconnect::Drain => DrainLayer::new(),
+        OnDisconnect::Cancel => DrainLayer::new().at_once(0),
     }
+}
+
+fn named(terms: &BTreeMap<String, Terms>) -> impl Iterator<Item = (&str, Terms)> {
+    terms.iter().map(|(name, terms)| (&**name, terms.clone()))
+}
+
+fn no_names() -> [(&'static str, Terms); 0] {
+    []
 }
 
 fn payload(server: &config::Server) -> PayloadLayer {
@@ -124,40 +193,6 @@ fn catalog(config: &Config) -> Result<Catalog, ConfigError> {
         Model::new(&*model.name, candidates)
     });
     Ok(models.collect())
-}
-
-fn may_call(parts: &Parts) -> Result<(), Rejection> {
-    let extensions = &parts.extensions;
-    let allowed = match (extensions.get::<Principal>(), extensions.get::<Call>()) {
-        (Some(principal), Some(call)) => principal.may_call(&call.model),
-        _ => false,
-    };
-    allowed.then_some(()).ok_or_else(|| {
-        Rejection::new(
-            StatusCode::FORBIDDEN,
-            "model_not_permitted",
-            "this key may not call this model",
-        )
-        .with_detail("param", "model")
-    })
-}
-
-/// Whether data as confidential as this caller's may go to the target. Of a target without a class nobody knows.
-fn may_go(parts: &Parts) -> Result<(), Rejection> {
-    let extensions = &parts.extensions;
-    let data = extensions.get::<Principal>().and_then(Principal::clearance);
-    let place = extensions
-        .get::<Target>()
-        .and_then(|target| target.clearance);
-    let allowed = data.is_none_or(|data| data <= place.unwrap_or(Clearance::Public));
-    allowed.then_some(()).ok_or_else(|| {
-        Rejection::new(
-            StatusCode::FORBIDDEN,
-            "target_not_permitted",
-            "this key's data may not go to where this model is served",
-        )
-        .with_detail("param", "model")
-    })
 }
 
 fn cache(
@@ -213,13 +248,6 @@ fn timeout(timeout: &config::Timeout) -> TimeoutLayer {
         .idle(timeout.idle)
         .total(timeout.total)
 }
-
-/// Where the SDKs of Anthropic, Gemini and Azure put their keys; OpenAI's is `Authorization`.
-const KEY_HEADERS: [http::HeaderName; 3] = [
-    http::HeaderName::from_static("x-api-key"),
-    http::HeaderName::from_static("x-goog-api-key"),
-    http::HeaderName::from_static("api-key"),
-];
 
 /// The answer when something panicked. What it said is for the log alone.
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response<http_body_util::Full<Bytes>> {

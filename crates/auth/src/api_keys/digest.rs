@@ -4,6 +4,7 @@ use std::{
     str::FromStr,
 };
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use subtle::ConstantTimeEq;
 
 /// The digest of a key: what is stored of it. Written as 64 hexadecimal digits; `Debug` does not show them.
@@ -18,9 +19,34 @@ use subtle::ConstantTimeEq;
 #[derive(Clone, Copy, Eq)]
 pub struct KeyDigest([u8; 32]);
 
+impl KeyDigest {
+    pub(crate) const ZERO: Self = Self([0; 32]);
+
+    /// As good as random.
+    pub(crate) const fn prefix(&self) -> u64 {
+        self.words()[0]
+    }
+
+    const fn words(&self) -> [u64; 4] {
+        let (words, _) = self.0.as_chunks::<8>();
+        [
+            u64::from_le_bytes(words[0]),
+            u64::from_le_bytes(words[1]),
+            u64::from_le_bytes(words[2]),
+            u64::from_le_bytes(words[3]),
+        ]
+    }
+}
+
 impl From<[u8; 32]> for KeyDigest {
     fn from(bytes: [u8; 32]) -> Self {
         Self(bytes)
+    }
+}
+
+impl From<KeyDigest> for [u8; 32] {
+    fn from(digest: KeyDigest) -> Self {
+        digest.0
     }
 }
 
@@ -34,17 +60,32 @@ impl FromStr for KeyDigest {
     }
 }
 
+impl Serialize for KeyDigest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyDigest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let digits = String::deserialize(deserializer)?;
+        digits.parse().map_err(D::Error::custom)
+    }
+}
+
 /// In constant time, so that how long a look-up takes tells nothing about a digest that is known.
 impl PartialEq for KeyDigest {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        // By words: by bytes takes longer than all the rest of a look-up.
+        let pairs = self.words().into_iter().zip(other.words());
+        let difference = pairs.fold(0, |difference, (one, other)| difference | (one ^ other));
+        difference.ct_eq(&0).into()
     }
 }
 
 impl Hash for KeyDigest {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        state.write_u64(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
+        state.write_u64(self.prefix());
     }
 }
 

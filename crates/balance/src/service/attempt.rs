@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use http::{Extensions, Response, StatusCode, response};
 use http_body::Body;
@@ -89,14 +89,31 @@ impl Attempts {
         verdict
     }
 
-    /// Gives an answer to the caller. From here on its target is the request's.
-    pub(super) fn give<B: Body>(
+    /// Gives an answer to the caller as it comes. From here on its target is the request's.
+    pub(super) fn pass<B: Body>(
         &self,
-        kept: Kept<Response<B>>,
+        trying: Trying,
+        response: Response<B>,
+        on_end: OnEnd<Busy>,
         wire: Wire,
     ) -> Response<Reply<OnEndBody<B, Busy>>> {
+        self.trail.set(trying.target);
+        OnEndBody::response(response, on_end, wire).map(Reply::inner)
+    }
+
+    /// Gives an answer that was kept.
+    pub(super) fn give<B>(&self, kept: Kept, wire: Wire) -> Response<Reply<B>> {
         self.trail.set(kept.trying.target);
-        OnEndBody::response(kept.response, kept.on_end, wire).map(Reply::inner)
+        match kept.body {
+            Some(body) => Response::from_parts(kept.head, Reply::full(body)),
+            None => Rejection::new(
+                kept.head.status,
+                "target_failed",
+                "the target failed, in more words than can be kept",
+            )
+            .about_target()
+            .into_response(wire),
+        }
     }
 
     /// The refusal when there is no target, or all are out: until the first of them can be asked again.
@@ -131,7 +148,7 @@ impl Attempts {
 /// One attempt.
 pub(super) struct Trying {
     trail: Trail,
-    target: Target,
+    pub(super) target: Target,
     status: Arc<Status>,
     started: Instant,
 }
@@ -159,23 +176,5 @@ impl Trying {
             status: status.map(|status| status.as_u16()),
             took,
         });
-    }
-}
-
-impl<R> Kept<R> {
-    /// Which of two answers to give: one of a target's own before a refusal, the later one of two failures, and of
-    /// two refusals the one that can pass sooner.
-    pub(super) fn or(self, earlier: Self) -> (Self, Self) {
-        let soon = |refusal: Refusal| refusal.retry_after.unwrap_or(Duration::MAX);
-        let earlier_is_better = match (self.verdict, earlier.verdict) {
-            (Verdict::Refused(_), Verdict::Failed(_)) => true,
-            (Verdict::Refused(late), Verdict::Refused(early)) => soon(early) <= soon(late),
-            _ => false,
-        };
-        if earlier_is_better {
-            (earlier, self)
-        } else {
-            (self, earlier)
-        }
     }
 }

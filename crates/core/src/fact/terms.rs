@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use self::written::Written;
-use super::Cost;
+use super::{Cost, pattern::matches};
 
 /// How much an account may use: rates, requests at once, and budgets of money.
 ///
@@ -46,7 +46,7 @@ impl Terms {
 }
 
 /// How much of one thing in how much time.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct RateTerm {
     /// What is counted.
     pub measure: Measure,
@@ -105,6 +105,15 @@ pub struct BudgetTerm {
     pub mode: Mode,
     /// Which calls are paid from it: a pattern of models, as callers name them; all if this is absent.
     pub models: Option<Arc<str>>,
+}
+
+impl BudgetTerm {
+    /// Whether calls of a model are paid from it.
+    #[must_use]
+    pub fn pays_for(&self, model: &str) -> bool {
+        let models = self.models.as_deref();
+        models.is_none_or(|pattern| matches(pattern, model))
+    }
 }
 
 /// The window of a budget, by the calendar.

@@ -6,13 +6,13 @@ use jiff::Timestamp;
 use serde_json::json;
 use tollgate_core::{Limits, Rejection};
 
-/// A rejection as Anthropic says it: the SDKs make their typed exceptions of the status and this.
-pub(crate) fn error_json(rejection: &Rejection) -> Bytes {
+/// A rejection as Anthropic says it, with this status: the SDKs make their typed exceptions of that and this.
+pub(crate) fn error_json(rejection: &Rejection, status: StatusCode) -> Bytes {
     let mut details = json!({ "error_code": rejection.code() });
     if let Some(param) = rejection.details().get("param") {
         details["param"] = param.clone();
     }
-    let kind = kind(rejection.status());
+    let kind = kind(status);
     json!({
         "type": "error",
         "error": { "type": kind, "message": rejection.message(), "details": details },
@@ -41,11 +41,9 @@ pub(crate) fn rate_headers(limits: &Limits, headers: &mut HeaderMap) {
 }
 
 fn rate_headers_at(now: Timestamp, limits: &Limits, headers: &mut HeaderMap) {
-    for limit in limits.iter().filter(|limit| limit.window.is_some()) {
-        let names = match limit.unit {
-            "requests" => REQUESTS,
-            "tokens" => TOKENS,
-            _ => continue,
+    for (unit, names) in UNITS {
+        let Some(limit) = limits.tightest(unit) else {
+            continue;
         };
         let [quota, remaining, reset] = names.map(HeaderName::from_static);
         headers.insert(quota, HeaderValue::from(limit.quota));
@@ -81,15 +79,39 @@ const fn kind(status: StatusCode) -> &'static str {
     }
 }
 
-const REQUESTS: [&str; 3] = [
-    "anthropic-ratelimit-requests-limit",
-    "anthropic-ratelimit-requests-remaining",
-    "anthropic-ratelimit-requests-reset",
-];
-const TOKENS: [&str; 3] = [
-    "anthropic-ratelimit-tokens-limit",
-    "anthropic-ratelimit-tokens-remaining",
-    "anthropic-ratelimit-tokens-reset",
+const UNITS: [(&str, [&str; 3]); 4] = [
+    (
+        "requests",
+        [
+            "anthropic-ratelimit-requests-limit",
+            "anthropic-ratelimit-requests-remaining",
+            "anthropic-ratelimit-requests-reset",
+        ],
+    ),
+    (
+        "tokens",
+        [
+            "anthropic-ratelimit-tokens-limit",
+            "anthropic-ratelimit-tokens-remaining",
+            "anthropic-ratelimit-tokens-reset",
+        ],
+    ),
+    (
+        "input-tokens",
+        [
+            "anthropic-ratelimit-input-tokens-limit",
+            "anthropic-ratelimit-input-tokens-remaining",
+            "anthropic-ratelimit-input-tokens-reset",
+        ],
+    ),
+    (
+        "output-tokens",
+        [
+            "anthropic-ratelimit-output-tokens-limit",
+            "anthropic-ratelimit-output-tokens-remaining",
+            "anthropic-ratelimit-output-tokens-reset",
+        ],
+    ),
 ];
 
 #[cfg(test)]
@@ -119,6 +141,8 @@ mod tests {
         let limits = Limits::new()
             .with(limit("requests", Some(Duration::from_millis(1500))))
             .with(limit("tokens", Some(Duration::MAX)))
+            .with(limit("input-tokens", None))
+            .with(limit("output-tokens", None))
             .with(limit("concurrency", None));
         let mut headers = HeaderMap::new();
         rate_headers_at(Timestamp::UNIX_EPOCH, &limits, &mut headers);
@@ -129,7 +153,11 @@ mod tests {
             "1970-01-01T00:00:02Z"
         );
         assert!(!headers.contains_key("anthropic-ratelimit-tokens-reset"));
-        assert_eq!(headers.len(), 5);
+        for unit in ["input-tokens", "output-tokens"] {
+            let name = format!("anthropic-ratelimit-{unit}-remaining");
+            assert_eq!(headers[name], "7");
+        }
+        assert_eq!(headers.len(), 11);
     }
 
     #[test]
@@ -148,7 +176,7 @@ mod tests {
         ] {
             let status = StatusCode::from_u16(status).unwrap();
             let rejection = Rejection::new(status, "code", "words").with_detail("param", "model");
-            let error: Value = serde_json::from_slice(&error_json(&rejection)).unwrap();
+            let error: Value = serde_json::from_slice(&error_json(&rejection, status)).unwrap();
             let details = json!({ "error_code": "code", "param": "model" });
             let inner = json!({ "type": kind, "message": "words", "details": details });
             assert_eq!(error, json!({ "type": "error", "error": inner }));

@@ -30,6 +30,15 @@ pub(crate) fn stream_usage(data: &[u8], so_far: Option<Usage>) -> Option<Usage> 
 }
 
 /// Reads a `usage` object on top of what was known. What is no count is as good as missing.
+/// Whether an event says how much output there is, where it is the sum.
+pub(crate) fn tells_output(data: &[u8]) -> bool {
+    let event = serde_json::from_slice::<Event>(data).ok();
+    event.is_some_and(|event| {
+        let output = event.usage.get("output_tokens");
+        event.kind == "message_delta" && output.is_some_and(Value::is_u64)
+    })
+}
+
 pub(super) fn read(counts: &Value, so_far: Option<Usage>) -> Option<Usage> {
     let Value::Object(counts) = counts else {
         return so_far;

@@ -20,16 +20,23 @@ pub(super) fn check(input: &[u8]) {
             continue;
         };
         assert!(peek.is_of(&body));
-        let (same, _) = peek.rewrite("", false);
+        let (same, _) = peek.rewrite("", false, Vec::new());
         assert_eq!(same, body, "nothing was to be changed");
 
-        let (changed, added) = peek.rewrite(MODEL, true);
+        let (changed, added) = peek.rewrite(MODEL, true, Vec::new());
         let (mut again, peek) =
             Peek::at(api, &uri, &changed).expect("what was read is still readable");
         assert_eq!(&*again.model, MODEL);
         again.model = call.model.clone();
+        again.max_input_tokens = call.max_input_tokens; // It goes by the body's length.
         assert_eq!(again, call);
-        let (twice, added_again) = peek.rewrite(MODEL, true);
+        if let Ok(limits) = peek.limit(api, MOST, false) {
+            let (limited, _) = peek.rewrite("", false, limits);
+            let (limited, _) = Peek::at(api, &uri, &limited).expect("only a number was set");
+            let most = limited.max_output_tokens;
+            assert!(most.is_some_and(|most| most <= MOST) || !api.gives_text());
+        }
+        let (twice, added_again) = peek.rewrite(MODEL, true, Vec::new());
         assert_eq!((&twice, added_again), (&changed, false), "once is enough");
         assert!(!added || call.stream);
         assert_eq!(others(&changed), others(&body));
@@ -45,4 +52,5 @@ fn others(body: &[u8]) -> Option<Value> {
     Some(value)
 }
 
+const MOST: u64 = 9;
 const MODEL: &str = "a \"model\"\\";

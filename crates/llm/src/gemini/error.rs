@@ -5,12 +5,17 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use tollgate_core::Rejection;
 
+use crate::render::INSUFFICIENT_QUOTA;
+
 /// A rejection as Google says it.
 pub(crate) fn error_json(rejection: &Rejection) -> Bytes {
     let param = rejection.details().get("param").and_then(Value::as_str);
     error(&Error {
         status: rejection.status(),
-        name: name(rejection.status()),
+        name: match rejection.code() {
+            INSUFFICIENT_QUOTA => "RESOURCE_EXHAUSTED",
+            _ => name(rejection.status()),
+        },
         message: rejection.message(),
         code: rejection.code(),
         param,

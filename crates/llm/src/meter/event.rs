@@ -56,8 +56,9 @@ impl Meter {
         if let Some(chunk) = openai::Chunk::with_usage(data) {
             told = chunk.usage(self.told);
             if chunk.is_only_usage() {
-                if let Some(usage) = told {
-                    self.tell(usage);
+                match told {
+                    Some(usage) => self.tell(usage, true),
+                    None => self.is_last = false,
                 }
                 return Event::Usage;
             }
@@ -69,7 +70,7 @@ impl Meter {
         self.part(data, Some(&WORDS.choices), &WORDS.texts);
         // Said beside a part, it includes the part.
         if let Some(usage) = told {
-            self.tell(usage);
+            self.tell(usage, self.finished);
         }
         Event::Part
     }
@@ -86,8 +87,17 @@ impl Meter {
             }
             b"error" => return Event::Error,
             b"ping" | b"content_block_stop" => {}
+            b"message_delta" => {
+                let usage = anthropic::stream_usage(data, self.told);
+                match usage.filter(|_| anthropic::tells_output(data)) {
+                    Some(usage) => self.tell(usage, true),
+                    None => {
+                        self.heard(usage, false);
+                    }
+                }
+            }
             _ => {
-                self.heard(anthropic::stream_usage(data, self.told));
+                self.heard(anthropic::stream_usage(data, self.told), false);
             }
         }
         Event::Part
@@ -100,13 +110,20 @@ impl Meter {
         }
         let ends = |word| behind(data, word).is_some_and(is_text);
         self.finished |= ends(&WORDS.finish_reason) || ends(&WORDS.block_reason);
-        if self.heard(gemini::stream_usage(data, self.told)) {
+        let is_last = self.finished && gemini::stream_usage(data, None).is_some();
+        if self.heard(gemini::stream_usage(data, self.told), is_last) {
             self.parts += 1; // A running total, this chunk included.
+            if self.peak.1 == 0 {
+                self.count_texts(data);
+            }
         } else if WORDS.call.find(data).is_some() {
             self.count_part();
+            self.gave();
             self.text.add(data);
+            self.is_last = is_last;
         } else {
             self.part(data, Some(&WORDS.candidates), slice::from_ref(&WORDS.text));
+            self.is_last |= is_last;
         }
         Event::Part
     }
@@ -115,7 +132,11 @@ impl Meter {
     fn response(&mut self, data: &[u8]) -> Event {
         let kind = kind(data);
         if kind.ends_with(b".delta") {
+            let given = self.given;
             self.part(data, None, slice::from_ref(&WORDS.delta));
+            if kind.starts_with(b"response.reasoning") {
+                self.given = given;
+            }
             return Event::Part;
         }
         let event = match kind {
@@ -127,9 +148,24 @@ impl Meter {
             }
             _ => return Event::Part,
         };
-        self.heard(openai::responses::stream_usage(data, self.told));
+        let usage = openai::responses::stream_usage(data, self.told);
+        self.heard(usage, event == Event::Done);
         self.finished |= event == Event::Done;
         event
+    }
+
+    /// Counts the texts of a whole answer.
+    pub(super) fn count_texts(&mut self, answer: &[u8]) {
+        let keys = match self.api {
+            Api::Messages => &WORDS.blocks[..],
+            Api::Generate | Api::StreamGenerate { .. } | Api::Responses => {
+                slice::from_ref(&WORDS.text)
+            }
+            _ => &WORDS.texts,
+        };
+        let is_last = self.is_last;
+        self.part(answer, None, keys);
+        self.is_last = is_last;
     }
 
     fn count_part(&mut self) {
@@ -137,14 +173,30 @@ impl Meter {
         self.parts += 1;
     }
 
+    /// Something was given, of which a word before it says nothing.
+    const fn gave(&mut self) {
+        self.gave = true;
+        self.is_last = false;
+    }
+
     /// A part of the answer, whose texts stand in these fields after a first word.
     fn part(&mut self, data: &[u8], after: Option<&Finder<'_>>, keys: &[Finder<'_>]) {
         self.count_part();
-        for text in texts(data, after, keys) {
+        let (mut gave, mut gave_words) = (false, false);
+        for (key, text) in texts(data, after, keys) {
             self.text.add(text);
+            gave |= !text.is_empty();
+            // What is shown of thoughts may be told by somebody else, in other words than were paid.
+            gave_words |= !text.is_empty() && !THOUGHTS.contains(&key);
         }
+        if gave {
+            self.gave();
+        }
+        self.given += u64::from(gave_words);
     }
 }
+
+const THOUGHTS: [&[u8]; 3] = [b"\"reasoning_content\"", b"\"reasoning\"", b"\"thinking\""];
 
 /// The event's own `type`. It mostly stands first; where it follows, those of its parts come before it.
 fn kind(data: &[u8]) -> &[u8] {

@@ -1,17 +1,17 @@
 use memchr::{memchr2, memmem::Finder};
 
-/// The texts of these fields, after a first word if there must be one, as they stand in the JSON.
+/// The texts of these fields, after a first word if there must be one, as they stand in the JSON, each with its key.
 pub(super) fn texts<'a>(
     data: &'a [u8],
     after: Option<&Finder<'_>>,
-    keys: &[Finder<'_>],
-) -> impl Iterator<Item = &'a [u8]> {
+    keys: &'a [Finder<'_>],
+) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
     let start = after.map_or(Some(0), |word| word.find(data));
     let data = start.map_or(&b""[..], |start| &data[start..]);
     keys.iter().flat_map(move |key| {
         key.find_iter(data).filter_map(move |at| {
             let text = value(&data[at + key.needle().len()..]).strip_prefix(b"\"")?;
-            Some(&text[..end_of_string(text)])
+            Some((key.needle(), &text[..end_of_string(text)]))
         })
     })
 }

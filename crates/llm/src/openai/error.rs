@@ -10,6 +10,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use tollgate_core::{Limits, Rejection};
 
+use crate::render::INSUFFICIENT_QUOTA;
+
 #[cfg(feature = "upstream")]
 pub(crate) use self::{
     read::{in_stream, invalid, read_error},
@@ -20,7 +22,7 @@ pub(crate) use self::{
 pub(crate) fn error_json(rejection: &Rejection) -> Bytes {
     error(
         rejection.message(),
-        kind(rejection.status()),
+        kind(rejection.status(), rejection.code()),
         rejection
             .details()
             .get("param")
@@ -39,11 +41,9 @@ pub(crate) fn error_event(message: &str, code: &str) -> Bytes {
 
 /// OpenAI's names for the limits that are counted in requests or tokens.
 pub(crate) fn rate_headers(limits: &Limits, headers: &mut HeaderMap) {
-    for limit in limits.iter().filter(|limit| limit.window.is_some()) {
-        let names = match limit.unit {
-            "requests" => REQUESTS,
-            "tokens" => TOKENS,
-            _ => continue,
+    for (unit, names) in [("requests", REQUESTS), ("tokens", TOKENS)] {
+        let Some(limit) = limits.tightest(unit) else {
+            continue;
         };
         let [quota, remaining, reset] = names.map(HeaderName::from_static);
         headers.insert(quota, HeaderValue::from(limit.quota));
@@ -61,18 +61,19 @@ fn error(message: &str, kind: &str, param: Value, code: Value) -> String {
     .to_string()
 }
 
-const fn kind(status: StatusCode) -> &'static str {
+fn kind(status: StatusCode, code: &str) -> &'static str {
     match status.as_u16() {
+        429 if code == INSUFFICIENT_QUOTA => INSUFFICIENT_QUOTA,
         429 => "rate_limit_error",
-        402 => "insufficient_quota",
+        402 => INSUFFICIENT_QUOTA,
         500.. => "server_error",
         _ => "invalid_request_error",
     }
 }
 
-/// A duration as Go writes it: `120ms`, `1s`, `6m0s`.
+/// A duration as Go writes it: `120ms`, `1s`, `6m0s`. It is not too short.
 fn duration(duration: Duration) -> String {
-    let millis = duration.as_millis();
+    let millis = duration.as_nanos().div_ceil(1_000_000);
     if millis < 1000 {
         return format!("{millis}ms");
     }

@@ -1,22 +1,22 @@
-use std::{borrow::Cow, ops::Range};
+use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 use serde_json::Value;
 
-use super::Peek;
+use super::{Edit, Peek};
 use crate::canon::{Carried, MARK};
 
 impl Peek {
-    /// Whether this is what was seen of these bytes. It is not, once a layer in between has replaced them.
-    pub(crate) fn is_of(&self, body: &Bytes) -> bool {
-        self.body.as_ptr() == body.as_ptr() && self.body.len() == body.len()
-    }
-
     /// The body with the model's name at the target, and with `include_usage` set if that is wanted and not the case.
     /// Says whether it was set, so that the extra chunk can be kept from a client that did not ask for it.
-    pub(crate) fn rewrite(&self, model: &str, want_usage: bool) -> (Bytes, bool) {
-        let mut edits: Vec<(Range<usize>, Cow<'_, str>)> = Vec::new();
+    pub(crate) fn rewrite(
+        &self,
+        model: &str,
+        want_usage: bool,
+        limits: Vec<Edit>,
+    ) -> (Bytes, bool) {
+        let mut edits = Vec::new();
         if let Some(at) = self.model.clone().filter(|_| !model.is_empty()) {
             let named = self.body.get(at.clone()).unwrap_or_default();
             let named = named
@@ -30,7 +30,8 @@ impl Peek {
         }
         let wanted = self.usage.clone().filter(|_| want_usage);
         let added = wanted.is_some();
-        edits.extend(wanted.map(|(at, text)| (at, text.into())));
+        edits.extend(wanted);
+        edits.extend(limits);
         edits.extend(carried(&self.body).map(|at| (at, "".into())));
         if edits.is_empty() {
             return (self.body.clone(), added);
@@ -77,7 +78,7 @@ mod tests {
     fn rewritten(body: &str, model: &str) -> (String, bool) {
         let body = Bytes::from(body.to_owned());
         let (_, peek) = Peek::at(Api::Chat, &Uri::from_static("/"), &body).unwrap();
-        let (body, added) = peek.rewrite(model, true);
+        let (body, added) = peek.rewrite(model, true, Vec::new());
         (String::from_utf8(body.to_vec()).unwrap(), added)
     }
 

@@ -1,6 +1,7 @@
 use std::{cmp::Reverse, collections::BTreeMap, fmt, sync::Arc};
 
 use super::{ModelInfo, built_in};
+use crate::Dialect;
 
 /// What is known of providers' models. Clones share the table.
 ///
@@ -78,6 +79,12 @@ impl Prices {
         let Models { by_name, patterns } = self.0.get(provider)?;
         let known = by_name.get(model).or_else(|| by_name.get(undated(model)?));
         known.or_else(|| by_name.get(patterns.iter().find(|name| covers(name, model))?))
+    }
+
+    /// What is known of a model at an endpoint, by its name or else by what is spoken there.
+    pub(crate) fn at(&self, endpoint: &str, dialect: Dialect, model: &str) -> Option<&ModelInfo> {
+        let named = self.get(endpoint, model);
+        named.or_else(|| self.get(dialect.as_str(), model))
     }
 
     /// All that is known, by provider and model, in the order of their names.

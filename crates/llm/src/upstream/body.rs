@@ -126,24 +126,18 @@ impl fmt::Display for StreamError {
 impl std::error::Error for StreamError {}
 
 pin_project! {
-    /// A request's body on its way to the provider: it says in the trail when the client begins to read it.
+    /// A request's body on its way to the provider: it says in the trail when the client begins to send the request.
     #[derive(Debug)]
     pub(crate) struct Sent {
         #[pin]
         body: Full<Bytes>,
-        trail: Option<Trail>,
+        trail: Trail,
     }
 }
 
 impl Sent {
-    pub(super) fn new(body: Full<Bytes>, trail: Trail) -> Self {
-        if body.is_end_stream() {
-            trail.set(Dispatch::Yes); // Nobody will poll it.
-        }
-        Self {
-            body,
-            trail: Some(trail),
-        }
+    pub(super) const fn new(body: Full<Bytes>, trail: Trail) -> Self {
+        Self { body, trail }
     }
 }
 
@@ -156,13 +150,14 @@ impl Body for Sent {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let this = self.project();
-        if let Some(trail) = this.trail.take() {
-            trail.set(Dispatch::Yes);
-        }
+        this.trail.set(Dispatch::Yes);
         this.body.poll_frame(cx)
     }
 
+    /// A connection asks this right before it writes the head, which over HTTP/2 goes out before the body is polled. No
+    /// connection that has not taken the request asks.
     fn is_end_stream(&self) -> bool {
+        self.trail.set(Dispatch::Yes);
         self.body.is_end_stream()
     }
 

@@ -51,6 +51,9 @@ fn client(transport: &Transport) -> HttpClient {
         Versions::PriorKnowledge => connector.enable_http2().wrap_connector(http),
     };
     Client::builder(TokioExecutor::new())
+        // Only what a pooled connection gives back untaken is sent again, on another: of it no byte was written, nor has
+        // its body been asked for. So what is dispatched is dispatched once.
+        .retry_canceled_requests(true)
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(Duration::from_secs(60))
         .pool_max_idle_per_host(1024)

@@ -229,6 +229,10 @@ impl Endpoint {
         &self.version
     }
 
+    pub(super) const fn knows_max_tokens_only(&self) -> bool {
+        self.legacy_max_tokens
+    }
+
     /// For whom a request is translated.
     pub(super) fn target<'a>(
         &'a self,

@@ -76,8 +76,8 @@ impl Plain<'_> {
             return Err(invalid(self.trail));
         }
         match usage {
-            Some(usage) => meter.tell(usage),
-            None if self.form.is_some_and(gives_no_text) => {}
+            Some(usage) => meter.tell_whole(usage, &answer),
+            None if self.form.is_some_and(Api::gives_vectors) => {}
             None => meter.give(answer.len()),
         }
         if matches!(self.form, Some(Api::CountTokens | Api::CountContents)) {
@@ -89,7 +89,7 @@ impl Plain<'_> {
     /// Meters what cannot be given to the caller.
     fn count(&self, answer: &[u8], meter: &mut Meter) {
         match usage(self.form, answer).flatten() {
-            Some(usage) => meter.tell(usage),
+            Some(usage) => meter.tell_whole(usage, answer),
             None => meter.give(answer.len()),
         }
     }
@@ -179,10 +179,6 @@ fn mark(fault: &Fault, headers: &mut HeaderMap) {
     if fault.kind == Kind::QuotaExhausted {
         headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
     }
-}
-
-const fn gives_no_text(form: Api) -> bool {
-    matches!(form, Api::Embeddings | Api::Embed | Api::BatchEmbed)
 }
 
 pub(super) fn fail(

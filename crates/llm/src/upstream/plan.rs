@@ -9,7 +9,7 @@ use http_body::Body;
 use http_body_util::Full;
 use tollgate_core::{
     Payload, Rejection,
-    fact::{Call, Target},
+    fact::{Allowance, Call, Target},
 };
 
 use super::Endpoint;
@@ -33,6 +33,8 @@ pub(super) struct Plan {
     pub(super) streams: bool,
     /// What could not be said there.
     pub(super) dropped: Option<HeaderValue>,
+    /// The most tokens of output that it may give, all answers together, if that is limited.
+    pub(super) allowed: Option<u64>,
 }
 
 /// How an answer comes back.
@@ -65,6 +67,7 @@ impl Plan {
             way: Way::Same { hides_usage: false },
             streams: false,
             dropped: None,
+            allowed: None,
         };
         // Bedrock has another path for each model, and for streams.
         let unknown = |form, body| match endpoint.is_bedrock() {
@@ -103,8 +106,15 @@ impl Plan {
                 _ => Err(untranslated(front, endpoint.speaks())),
             };
         };
+        let allowance = extensions.get::<Allowance>().filter(|_| form.gives_text());
+        let each = allowance.map(|allowance| allowance.output);
+        let allowed = each.map(|each| each.saturating_mul(call.choices.into()));
         if form.is_like(front) {
-            let (bytes, hides_usage) = peek.rewrite(model, endpoint.wants_usage());
+            let limits = match each {
+                Some(each) => peek.limit(front, each, endpoint.knows_max_tokens_only())?,
+                None => Vec::new(),
+            };
+            let (bytes, hides_usage) = peek.rewrite(model, endpoint.wants_usage(), limits);
             #[cfg(feature = "bedrock")]
             let bytes = match endpoint.is_bedrock() {
                 true => {
@@ -124,9 +134,13 @@ impl Plan {
                 },
                 streams: call.stream,
                 dropped: None,
+                allowed,
             });
         }
-        let translation = Translation::read(front, form, &call.model, payload.bytes())?;
+        let mut translation = Translation::read(front, form, &call.model, payload.bytes())?;
+        if let Some(each) = each {
+            translation.limit(each);
+        }
         let (bytes, losses) = translation.request(&endpoint.target(model, max_output));
         if !losses.fields().is_empty() && !endpoint.is_lenient() {
             return Err(lost(&losses, endpoint.speaks()));
@@ -138,6 +152,7 @@ impl Plan {
             way: Way::Translated(Box::new(translation)),
             streams: call.stream,
             dropped: dropped(&losses),
+            allowed,
         })
     }
 }

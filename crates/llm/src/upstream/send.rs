@@ -74,7 +74,8 @@ impl Sending {
         }
         let form = plan.form;
         let meter = Meter::new(trail.clone(), form.unwrap_or(Api::Chat), plan.body.clone())
-            .priced(info.price);
+            .priced(info.price)
+            .allowed(plan.allowed);
         #[cfg(feature = "bedrock")]
         let signed = plan.body.clone();
         let mut request = Request::new(Sent::new(Full::new(plan.body), trail.clone()));
@@ -198,7 +199,9 @@ impl Sending {
         let body = if head.status.is_success() {
             plain.answer(&mut head, answer, &mut meter)?
         } else {
-            meter.waive(); // An error without output is known to cost nothing.
+            if is_free(head.status, is(&head.headers, "application/json")) {
+                meter.waive();
+            }
             #[cfg(feature = "bedrock")]
             let answer = match is_bedrock {
                 true => bedrock::unwrap_error(&mut head, answer),
@@ -236,6 +239,15 @@ async fn whole(mut body: Incoming, limit: usize) -> Result<Bytes, Unread> {
     Ok(gathered.finish())
 }
 
+/// Whether an error is known to cost nothing: a refusal does, and what the provider itself says went wrong. Where
+/// somebody on the way, or the provider, was tired of waiting, the model may have been at work.
+fn is_free(status: StatusCode, is_json: bool) -> bool {
+    match status {
+        StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => false,
+        _ => status.as_u16() != CLIENT_LEFT && (!status.is_server_error() || is_json),
+    }
+}
+
 /// There is no answer.
 fn unanswered(trail: &Trail, error: &hyper_util::client::legacy::Error) -> Rejection {
     if error.is_connect() {
@@ -254,6 +266,8 @@ fn unanswered(trail: &Trail, error: &hyper_util::client::legacy::Error) -> Rejec
     )
 }
 
+/// What proxies and Google say when whoever asked has left.
+const CLIENT_LEFT: u16 = 499;
 #[cfg(feature = "bedrock")]
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
 const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");

@@ -36,7 +36,9 @@ async fn an_error_is_told_in_the_callers_words() {
         let kind = error["error"]["type"].as_str().unwrap();
         assert_eq!((told.head.status.as_u16(), kind), anthropic, "{name}");
         assert_eq!(error["error"]["message"], "said by AWS");
-        assert_eq!(told.trail.get::<Usage>(), Some(Usage::default()));
+        // A model that was too slow has been at work.
+        let usage = told.trail.get::<Usage>().unwrap();
+        assert_eq!(usage == Usage::default(), status != 408, "{name}");
 
         // Errors come before the head of a stream too.
         let told = send(signed(&url), chat(true)).await;

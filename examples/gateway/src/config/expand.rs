@@ -35,6 +35,13 @@ pub(super) fn secret<'de, D: Deserializer<'de>>(
     text(deserializer).map(|text| Some(text.into()))
 }
 
+/// The same, for what must be there.
+pub(super) fn needed_secret<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<SecretString, D::Error> {
+    text(deserializer).map(Into::into)
+}
+
 fn expand(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<String, String> {
     let mut expanded = String::new();
     let mut rest = text;

@@ -1,14 +1,15 @@
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use bytesize::ByteSize;
+use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tollgate::{
     auth::{ApiKeys, KeyDigest},
-    core::fact::{Clearance, Principal},
+    core::fact::{Allotment, Clearance, Permissions, Principal, Scope, Terms},
 };
 
-use super::{ConfigError, expand};
+use super::{ConfigError, Tls, expand};
 
 /// Where and how to serve.
 #[derive(Debug, Deserialize)]
@@ -24,6 +25,9 @@ pub(crate) struct Server {
     pub(crate) header_timeout: Duration,
     #[serde(with = "humantime_serde")]
     pub(crate) drain: Duration,
+    /// Whose `Forwarded` and `X-Forwarded-For` are believed.
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) tls: Option<Tls>,
 }
 
 impl Default for Server {
@@ -36,16 +40,10 @@ impl Default for Server {
             body_timeout: Duration::from_secs(30),
             header_timeout: Duration::from_secs(10),
             drain: Duration::from_secs(30),
+            trusted_proxies: Vec::new(),
+            tls: None,
         }
     }
-}
-
-/// How callers are known.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Auth {
-    /// Lets callers in that show no key; on loopback only.
-    pub(crate) anonymous: bool,
 }
 
 /// Who may call.
@@ -62,6 +60,15 @@ pub(crate) struct Key {
     #[serde(default)]
     pub(crate) roles: Vec<String>,
     pub(crate) models: Option<Vec<String>>,
+    /// Patterns of what it may ask for, such as `POST /v1/chat/*`.
+    pub(crate) routes: Option<Vec<String>>,
+    /// Where it may be used from.
+    pub(crate) networks: Option<Vec<IpNet>>,
+    #[serde(default)]
+    pub(crate) tags: Vec<String>,
+    /// How much it may use; the default of all keys if nothing is said.
+    #[serde(default)]
+    pub(crate) quota: Terms,
     pub(crate) classification: Option<Clearance>,
     #[serde(skip)]
     pub(crate) is_fresh: bool,
@@ -81,6 +88,10 @@ impl Key {
             org: None,
             roles: Vec::new(),
             models: None,
+            routes: None,
+            networks: None,
+            tags: Vec::new(),
+            quota: Terms::default(),
             classification: None,
             is_fresh: true,
         }
@@ -119,20 +130,21 @@ impl Key {
         if let Some(classification) = self.classification {
             principal = principal.with_clearance(classification);
         }
-        match &self.models {
-            Some(models) => principal.with_models(models.iter().map(String::as_str)),
-            None => principal,
+        if !self.quota.is_empty() {
+            principal = principal.with_allotment(Allotment {
+                scope: Scope::Key,
+                account: self.id.as_str().into(),
+                terms: Arc::new(self.quota.clone()),
+            });
         }
+        principal
+            .with_tags(self.tags.iter().map(String::as_str))
+            .with_permissions(Permissions {
+                models: self.models.clone(),
+                routes: self.routes.clone(),
+                networks: self.networks.clone(),
+            })
     }
-}
-
-/// How much each key may use.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Quota {
-    pub(crate) requests_per_minute: Option<std::num::NonZeroU32>,
-    pub(crate) burst: Option<std::num::NonZeroU32>,
-    pub(crate) concurrency: Option<std::num::NonZeroU32>,
 }
 
 /// Which answers are kept.

@@ -1,5 +1,7 @@
 use std::fmt::Write;
 
+use tollgate::core::fact::{BudgetTerm, Dollars, Period, RateTerm, Terms};
+
 use super::{Config, SIMULATED};
 
 impl Config {
@@ -74,20 +76,58 @@ impl Config {
                 targets.join(", ")
             )?;
         }
-        let quota = &self.quota.default;
-        let limit = |limit: Option<std::num::NonZeroU32>| {
-            limit.map_or("unlimited".into(), |limit| limit.to_string())
-        };
-        writeln!(
-            text,
-            "quota      {} requests a minute, {} at once, for each key",
-            limit(quota.requests_per_minute),
-            limit(quota.concurrency)
-        )?;
+        if let Some(database) = &self.database {
+            writeln!(text, "database   {}", database.kind())?;
+        }
+        if let Some(redis) = &self.redis {
+            let kind = if redis.cluster { "a cluster" } else { "one" };
+            writeln!(
+                text,
+                "redis      {kind}, answers within {:?}",
+                redis.deadline
+            )?;
+        }
+        for issuer in &self.auth.issuers {
+            writeln!(
+                text,
+                "issuer     {}: {:?}",
+                issuer.issuer, issuer.algorithms
+            )?;
+        }
+        let all = self.quota.all().filter(|(_, terms)| !terms.is_empty());
+        for (name, terms) in all {
+            writeln!(text, "quota      {name}: {}", in_words(terms))?;
+        }
         match &self.cache {
             Some(cache) => writeln!(text, "cache      {} for {:?}", cache.max_bytes, cache.ttl)?,
             None => writeln!(text, "cache      off")?,
         }
         writeln!(text, "audit      {}", self.audit.path.display())
     }
+}
+
+/// Terms, such as `600 requests a minute, 20 at once, 50 USD a month (hard)`.
+fn in_words(terms: &Terms) -> String {
+    let rate = |rate: &RateTerm| {
+        let window = match rate.window.as_secs() {
+            1 => "second",
+            60 => "minute",
+            3600 => "hour",
+            _ => "day",
+        };
+        let what = rate.measure.as_str().replace('_', " ");
+        format!("{} {what} a {window}", rate.limit)
+    };
+    let budget = |budget: &BudgetTerm| {
+        let dollars = Dollars::from_nanos(budget.limit.nanos().unsigned_abs());
+        let every = match budget.every {
+            Period::Total => "in total".into(),
+            every => format!("a {}", every.as_str()),
+        };
+        format!("{dollars} USD {every} ({})", budget.mode.as_str())
+    };
+    let at_once = terms.concurrency.map(|limit| format!("{limit} at once"));
+    let all = terms.rates.iter().map(rate).chain(at_once);
+    let all: Vec<_> = all.chain(terms.budgets.iter().map(budget)).collect();
+    all.join(", ")
 }

@@ -236,6 +236,9 @@ impl Relay {
             return Ok(is_same); // a comment, such as a keep-alive
         };
         let read = meter.read(&data);
+        if read == Event::Part && meter.exceeds() {
+            return Err(self.break_off("allowance_exceeded", EXCEEDED));
+        }
         match &mut self.output {
             Output::Same { hides_usage } => {
                 self.done |= read == Event::Done;
@@ -294,6 +297,7 @@ impl Relay {
     }
 }
 
+const EXCEEDED: &str = "the provider gave more than the budget allows";
 const CUT: &str = "the provider's stream ended early";
 /// A chunk of a stream that holds a large tool call or an image is far smaller.
 const MOST_BEGUN: usize = 8 << 20;

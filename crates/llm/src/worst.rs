@@ -1,0 +1,167 @@
+use std::{collections::HashMap, fmt, sync::Arc};
+
+use http::{StatusCode, request::Parts};
+use tokio::sync::watch;
+use tollgate_core::{
+    Payload, Rejection,
+    fact::{Call, Cost, Operation, Target},
+};
+
+use crate::{Dialect, ModelInfo, PriceError, Prices, dialect::Api, peek::Peek};
+
+/// What a call can cost at most at its target: the size of a hold.
+///
+/// The input is bounded by the request itself, where all of it is text, and else by the model's context window; the
+/// output by what the provider is told, and else by what the model can give; and the price is the dearest that may
+/// apply. What has no bound is refused, and never guessed.
+///
+/// It reads the [`Call`], the [`Target`] and the [`Payload`] among a request's extensions, and belongs inside whatever
+/// chooses the target: another one may be able to serve what this one refuses.
+///
+/// ```
+/// use http::request::Parts;
+/// use tokio::sync::watch;
+/// use tollgate_llm::{Dialect, Prices, WorstCase};
+///
+/// let (_reload, prices) = watch::channel(Prices::built_in());
+/// let worst = WorstCase::new(prices, [("openai".into(), Dialect::OpenAi)]);
+/// let size = move |parts: &Parts, output| worst.of(parts, output); // what a quota asks
+/// # let _ = size;
+/// ```
+#[derive(Clone)]
+pub struct WorstCase {
+    prices: watch::Receiver<Prices>,
+    dialects: Arc<HashMap<Arc<str>, Dialect>>,
+}
+
+impl WorstCase {
+    /// Goes by these prices, at endpoints of these names and dialects: a model is looked up by the endpoint's name, then
+    /// by its dialect's.
+    #[must_use]
+    pub fn new(
+        prices: watch::Receiver<Prices>,
+        dialects: impl IntoIterator<Item = (Arc<str>, Dialect)>,
+    ) -> Self {
+        Self {
+            prices,
+            dialects: Arc::new(dialects.into_iter().collect()),
+        }
+    }
+
+    /// The most that a call can cost, by the prices of now, and how many tokens each of its answers may have: as many as
+    /// the caller or the model sets, and no more than `output`. They are no bound unless they are sent, as an
+    /// [`Upstream`](crate::Upstream) does with an [`Allowance`](tollgate_core::fact::Allowance).
+    ///
+    /// # Errors
+    ///
+    /// - 400 `cost_unbounded`, if something is billed by other things than tokens, or the input has no bound;
+    /// - 400 `max_tokens_required`, if nobody says how much output there can be;
+    /// - 400 `price_unknown`, about the target;
+    /// - 500 `call_missing`, if the request was not inspected, or has no target.
+    pub fn of(&self, parts: &Parts, output: Option<u64>) -> Result<(Cost, u64), Rejection> {
+        self.at(&self.prices.borrow(), parts, output)
+    }
+
+    /// The same by other prices, such as those that come next: who holds money for a call that is still open can see by
+    /// how much it has become dearer.
+    ///
+    /// # Errors
+    ///
+    /// As [`of`](Self::of).
+    pub fn at(
+        &self,
+        prices: &Prices,
+        parts: &Parts,
+        output: Option<u64>,
+    ) -> Result<(Cost, u64), Rejection> {
+        let extensions = &parts.extensions;
+        let target = extensions.get::<Target>().ok_or_else(no_call)?;
+        let again;
+        let call = match (Api::of(parts), extensions.get::<Payload>()) {
+            // A layer in between has changed the body since it was inspected.
+            (Some(api), Some(payload))
+                if !matches!(api, Api::Models(_))
+                    && !extensions
+                        .get::<Peek>()
+                        .is_some_and(|peek| peek.is_of(payload.bytes())) =>
+            {
+                again = Peek::at(api, &parts.uri, payload.bytes())?.0;
+                &again
+            }
+            _ => extensions.get::<Call>().ok_or_else(no_call)?,
+        };
+        let gives_text = match call.operation {
+            Operation::Models | Operation::CountTokens => return Ok((Cost::default(), 0)),
+            Operation::Embeddings => false,
+            Operation::Chat | Operation::TextCompletion => true,
+        };
+        let model = match &*target.model {
+            "" => &*call.model,
+            model => model,
+        };
+        let dialect = self.dialects.get(&target.provider);
+        let info = match dialect {
+            Some(dialect) => prices.at(&target.provider, *dialect, model),
+            None => prices.get(&target.provider, model),
+        };
+        let unknown = ModelInfo::default();
+        let info = info.unwrap_or(&unknown);
+
+        if let Some(name) = call.surcharge {
+            return Err(surcharged(name));
+        }
+        let each = match (call.max_output_tokens.or(info.max_output), output) {
+            _ if !gives_text => 0,
+            (Some(most), allowed) => most.min(allowed.unwrap_or(most)),
+            (None, Some(allowed)) => allowed,
+            (None, None) => return Err(no_maximum()),
+        };
+        let price = info.price.as_ref().ok_or_else(no_price)?;
+        let input = call.max_input_tokens.or(info.context_window);
+        let input = input.ok_or_else(|| unbounded(NO_INPUT))?;
+        let all = each.checked_mul(call.choices.into());
+        let cost = match price.worst(input, all.ok_or_else(|| unbounded(TOO_MUCH))?) {
+            Ok(cost) => cost,
+            Err(PriceError::Unknown { .. }) => return Err(no_price()),
+            Err(PriceError::Overflow) => return Err(unbounded(TOO_MUCH)),
+        };
+        Ok((cost, each))
+    }
+}
+
+impl fmt::Debug for WorstCase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorstCase")
+            .field("endpoints", &self.dialects.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+fn surcharged(name: &'static str) -> Rejection {
+    let message = format!("what this costs is not bounded by its tokens, because of `{name}`");
+    unbounded(message).with_detail("param", name)
+}
+
+fn unbounded(message: impl Into<std::borrow::Cow<'static, str>>) -> Rejection {
+    Rejection::new(StatusCode::BAD_REQUEST, "cost_unbounded", message)
+}
+
+fn no_maximum() -> Rejection {
+    let message = "how much output this model can give is not known: say the most that you want";
+    Rejection::new(StatusCode::BAD_REQUEST, "max_tokens_required", message)
+        .with_detail("param", "max_tokens")
+}
+
+/// Not a failure, which SDKs would try again.
+fn no_price() -> Rejection {
+    let message = "what this model costs is not known, so that no budget can bound it";
+    Rejection::new(StatusCode::BAD_REQUEST, "price_unknown", message).about_target()
+}
+
+fn no_call() -> Rejection {
+    let message = "the service prices requests before it inspects them and chooses their targets";
+    Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, "call_missing", message)
+}
+
+const NO_INPUT: &str = "how much input this has is not known, nor how much its model takes";
+const TOO_MUCH: &str = "what this may cost is more than can be held";

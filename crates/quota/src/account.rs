@@ -1,0 +1,137 @@
+use std::{
+    borrow::Cow,
+    hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
+
+/// What a function of the request can return to say on whose account it is counted.
+///
+/// Texts, numbers and addresses name one account, `None` names none: then the limit does not apply. A list names
+/// several, and all of them pay.
+pub trait Account {
+    /// Tells the name of each account.
+    fn each(&self, tell: &mut dyn FnMut(&str));
+}
+
+impl<A: Account> Account for Option<A> {
+    fn each(&self, tell: &mut dyn FnMut(&str)) {
+        if let Some(account) = self {
+            account.each(tell);
+        }
+    }
+}
+
+impl<A: Account> Account for Vec<A> {
+    fn each(&self, tell: &mut dyn FnMut(&str)) {
+        for account in self {
+            account.each(tell);
+        }
+    }
+}
+
+macro_rules! by_text {
+    ($($Text:ty),+) => {
+        $(impl Account for $Text {
+            fn each(&self, tell: &mut dyn FnMut(&str)) {
+                tell(self);
+            }
+        })+
+    };
+}
+
+macro_rules! by_display {
+    ($($Shown:ty),+) => {
+        $(impl Account for $Shown {
+            fn each(&self, tell: &mut dyn FnMut(&str)) {
+                tell(&self.to_string());
+            }
+        })+
+    };
+}
+
+by_text!(&str, String, Box<str>, Arc<str>, Cow<'_, str>);
+by_display!(u8, u16, u32, u64, u128, usize, i32, i64);
+by_display!(IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr);
+
+/// An account of a limit, as the tables in memory know it.
+///
+/// It is 128 bits of a hash under keys that only this process knows: two accounts that share one are not to be found, by
+/// chance or on purpose, and no caller's name is kept, however long it is.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) struct AccountId(u64, u64);
+
+impl Hash for AccountId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0);
+    }
+}
+
+/// Makes [`AccountId`]s.
+pub(crate) struct AccountIds(RandomState, RandomState);
+
+impl AccountIds {
+    pub(crate) fn new() -> Self {
+        Self(RandomState::new(), RandomState::new())
+    }
+
+    pub(crate) fn of(&self, limit: impl Hash, subject: Subject<'_>) -> AccountId {
+        let account = (limit, subject);
+        AccountId(self.0.hash_one(&account), self.1.hash_one(&account))
+    }
+}
+
+/// Who pays, of one limit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subject<'a> {
+    /// None for all those who have no name.
+    pub(crate) account: Option<&'a str>,
+    /// Where each model has an account of its own.
+    pub(crate) model: Option<&'a str>,
+}
+
+impl Subject<'_> {
+    /// As one text; two subjects of a limit never have the same.
+    pub(crate) fn text(self) -> Arc<str> {
+        let account = self.account.unwrap_or_default();
+        match self.model {
+            Some(model) => format!("{}:{account}{model}", account.len()).into(),
+            None => account.into(),
+        }
+    }
+}
+
+/// Short, since each request pays for it: a text ends with a byte that is in no text, and so do these begin.
+impl Hash for Subject<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match (self.account, self.model) {
+            (Some(account), None) => account.hash(state),
+            (None, None) => state.write_u8(0xfe),
+            (account, Some(model)) => {
+                state.write_u8(0xfd);
+                account.hash(state);
+                model.hash(state);
+            }
+        }
+    }
+}
+
+/// For keys that are hashes already.
+pub(crate) type Hashed = BuildHasherDefault<First>;
+
+#[derive(Default)]
+pub(crate) struct First(u64);
+
+impl Hasher for First {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("an account's id is one number")
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}

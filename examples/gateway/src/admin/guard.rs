@@ -1,0 +1,59 @@
+use axum::{
+    extract::Request,
+    http::{HeaderMap, Method, StatusCode, header, uri::Authority},
+    middleware::Next,
+    response::Response,
+};
+
+use super::problem;
+
+/// Keeps web pages from asking in an operator's name: a browser on the operator's machine reaches loopback, too.
+pub(super) async fn no_pages(request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
+    let refused = |why| problem(StatusCode::FORBIDDEN, "not_for_pages", why);
+    if !is_by_address(headers) && !headers.contains_key(header::AUTHORIZATION) {
+        return refused("without a token, operators ask by an address or `localhost`");
+    }
+    if headers.contains_key(header::ORIGIN) && !is_same_origin(headers) {
+        return refused("the request comes from another site's page");
+    }
+    // What a page can send to another site without asking has another type.
+    let is_json = headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+    let has_body = headers
+        .get(header::CONTENT_LENGTH)
+        .is_none_or(|length| length != "0");
+    if changes && has_body && !is_json && *request.method() != Method::DELETE {
+        let why = "send `Content-Type: application/json`";
+        return problem(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            why,
+        );
+    }
+    next.run(request).await
+}
+
+/// A name could be anybody's, who lets it point here.
+fn is_by_address(headers: &HeaderMap) -> bool {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let authority = host.and_then(|host| host.parse::<Authority>().ok());
+    authority.is_some_and(|authority| {
+        let host = authority.host().trim_matches(['[', ']']);
+        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok()
+    })
+}
+
+fn is_same_origin(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let (Some(origin), Some(host)) = (text(header::ORIGIN), text(header::HOST)) else {
+        return false;
+    };
+    origin
+        .split_once("://")
+        .is_some_and(|(_, authority)| authority == host)
+}

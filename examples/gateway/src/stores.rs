@@ -1,0 +1,156 @@
+use std::{
+    fs,
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use secrecy::{ExposeSecret, SecretString};
+use tollgate::{
+    auth::{KeyRing, Keys, Pepper, RingPolicy},
+    quota::{
+        Bank, Ledger,
+        usage::{MemoryUsage, RollUp},
+    },
+    redis::{Redis, RedisRates, RedisReserve},
+    sql::{Database, SqlAuthority, SqlKeys, SqlUsage},
+};
+
+use crate::{
+    Error,
+    admin::KeyDesk,
+    config::{self, Config},
+};
+
+/// What the gateway remembers, and where.
+#[derive(Clone, Debug)]
+pub(crate) struct Stores {
+    /// Keys in the database, if there is one.
+    pub(crate) keys: Option<KeyDesk>,
+    pub(crate) ledger: Ledger,
+    pub(crate) usage: RollUp,
+    /// Rates that gateways share.
+    pub(crate) rates: Option<RedisRates>,
+}
+
+impl Stores {
+    /// Opens them. A Redis that is away is found later.
+    pub(crate) async fn open(config: &Config) -> Result<Self, Error> {
+        let redis = config.redis.as_ref().map(redis).transpose()?;
+        let prefix = config.redis.as_ref().map_or("", |redis| &redis.prefix);
+        let rates = redis.clone().map(|redis| {
+            let rates = RedisRates::new(redis).prefix(prefix);
+            let leases = config.redis.as_ref().is_some_and(|redis| redis.leases);
+            if leases { rates.leased() } else { rates }
+        });
+        let Some(configured) = &config.database else {
+            return Ok(Self {
+                keys: None,
+                ledger: told(Ledger::volatile(), config),
+                usage: RollUp::new(MemoryUsage::new()),
+                rates,
+            });
+        };
+        let database = Database::open(&configured.url)
+            .await
+            .map_err(|error| format!("cannot open the database: {}", crate::chain(&error)))?;
+        let mut authority = SqlAuthority::new(database.clone());
+        if configured.promotion_is_synchronous {
+            authority = authority.promotion_is_synchronous();
+        }
+        let ledger = if config.quota.volatile {
+            Ledger::volatile()
+        } else {
+            let bank = Bank::new(authority);
+            Ledger::new(match redis {
+                Some(redis) => bank.with_reserve(RedisReserve::new(redis).prefix(prefix)),
+                None => bank,
+            })
+        };
+        let pepper = Pepper::new(pepper(config, configured)?.expose_secret());
+        let policy = RingPolicy::new()
+            .max_stale(config.auth.max_stale)
+            .prefix("tg-");
+        Ok(Self {
+            keys: Some(KeyDesk {
+                keys: Keys::new(SqlKeys::new(database.clone()), pepper.clone()),
+                ring: KeyRing::watch(SqlKeys::new(database.clone()), pepper, policy),
+            }),
+            ledger: told(ledger, config),
+            usage: RollUp::new(SqlUsage::new(database)),
+            rates,
+        })
+    }
+
+    /// Gives back what is not needed any more, and hands over what was counted.
+    pub(crate) async fn close(&self) {
+        tokio::join!(self.ledger.close(), self.usage.close());
+    }
+}
+
+/// A ledger that tells operators what they should know.
+fn told(ledger: Ledger, config: &Config) -> Ledger {
+    ledger
+        .patience(config.quota.patience)
+        .warn_at(config.quota.warn_at)
+        .on_warning(|warning| tracing::warn!(?warning, "a budget is nearly spent"))
+}
+
+fn redis(config: &config::Redis) -> Result<Redis, Error> {
+    let redis = if config.cluster {
+        Redis::cluster(std::slice::from_ref(&config.url))?
+    } else {
+        Redis::open(&config.url)?
+    };
+    let redis = redis.deadline(config.deadline);
+    Ok(match &config.ca {
+        None => redis,
+        Some(path) => {
+            let pem = fs::read(path)
+                .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+            redis.ca(pem)?
+        }
+    })
+}
+
+/// The configured pepper, or one in a file beside the embedded database, made when it is needed first.
+fn pepper(config: &Config, database: &config::Database) -> Result<SecretString, Error> {
+    if let Some(pepper) = &config.auth.pepper {
+        return Ok(pepper.clone());
+    }
+    let path = database.file().ok_or("the database is not a file")?;
+    let path = path.with_extension("pepper");
+    let read = |path: &Path| fs::read_to_string(path).map(|text| text.trim().to_owned());
+    let pepper = match read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // Of two gateways that start at once, one makes it.
+            match make(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read(&path),
+                made => made.and_then(|()| read(&path)),
+            }
+        }
+        read => read,
+    };
+    let pepper = pepper.map_err(|error| format!("cannot use {}: {error}", path.display()))?;
+    if pepper.is_empty() {
+        return Err(format!("there is no pepper in {}", path.display()).into());
+    }
+    Ok(pepper.into())
+}
+
+/// Written whole before it has its name, so that nobody reads half of it.
+fn make(path: &Path) -> io::Result<()> {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    let beside: PathBuf = path.with_extension(format!("pepper-{}", std::process::id()));
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&beside)?;
+    file.write_all(hex::encode(random).as_bytes())?;
+    file.sync_all()?;
+    let linked = fs::hard_link(&beside, path);
+    fs::remove_file(&beside)?;
+    linked
+}

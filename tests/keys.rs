@@ -1,0 +1,282 @@
+//! Virtual keys: made, changed and revoked at the admin port, and heard of by every gateway.
+
+use http::{Method, Request, StatusCode, header};
+use http_body_util::Full;
+use serde_json::{Value, json};
+use tollgate_llm::simulated::Simulated;
+use tollgate_tests::{Answer, Gateway, Postgres, Provider, eventually};
+
+#[tokio::test]
+async fn a_key_is_shown_once_and_works_at_once() {
+    let provider = Provider::start(Simulated::new().key("sk-simulated"));
+    let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
+
+    let made = admin(
+        &gateway,
+        Method::POST,
+        "/api/keys",
+        json!({
+            "name": "for a test",
+            "user": "ann",
+            "team": "search",
+            "org": "acme",
+            "permissions": { "models": ["sim*"] },
+            "terms": { "requests_per_minute": 100 },
+        }),
+    )
+    .await;
+
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    let (id, key) = id_and_key(&made);
+    assert_eq!(chat(&gateway, &key, "sim").await, StatusCode::OK);
+    assert_eq!(chat(&gateway, &key, "other").await, StatusCode::FORBIDDEN);
+    let listed = admin(&gateway, Method::GET, "/api/keys?team=search", Value::Null).await;
+    let shown = admin(
+        &gateway,
+        Method::GET,
+        &format!("/api/keys/{id}"),
+        Value::Null,
+    )
+    .await;
+    for page in [&listed, &shown] {
+        assert_eq!(page.status, StatusCode::OK);
+        assert!(page.text().contains(&id) && page.text().contains("search"));
+        assert!(!page.text().contains(&key), "a key is shown once");
+        assert!(!page.text().contains("digest"), "{}", page.text());
+    }
+    let hint = shown.json()["hint"]
+        .as_str()
+        .expect("it is text")
+        .to_owned();
+    assert!(
+        key.starts_with(hint.trim_end_matches('…')) && hint.len() > 4,
+        "{hint}"
+    );
+    assert!(!gateway.printed().contains(&key));
+}
+
+#[tokio::test]
+async fn a_rotated_key_works_until_its_grace_has_ended() {
+    let provider = Provider::start(Simulated::new().key("sk-simulated"));
+    let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
+    let made = admin(&gateway, Method::POST, "/api/keys", json!({})).await;
+    let (id, old) = id_and_key(&made);
+
+    let rotate = format!("/api/keys/{id}/rotate");
+    let rotated = admin(&gateway, Method::POST, &rotate, json!({ "grace": "1h" })).await;
+    let (same, new) = id_and_key(&rotated);
+
+    assert_eq!(same, id);
+    assert_eq!(chat(&gateway, &old, "sim").await, StatusCode::OK);
+    assert_eq!(chat(&gateway, &new, "sim").await, StatusCode::OK);
+    let rotated = admin(&gateway, Method::POST, &rotate, json!({ "grace": "0s" })).await;
+    let (_, newest) = id_and_key(&rotated);
+    becomes(&gateway, &new, StatusCode::UNAUTHORIZED).await;
+    assert_eq!(chat(&gateway, &newest, "sim").await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_key_is_disabled_enabled_expired_and_deleted() {
+    let provider = Provider::start(Simulated::new().key("sk-simulated"));
+    let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
+    let made = admin(&gateway, Method::POST, "/api/keys", json!({})).await;
+    let (id, key) = id_and_key(&made);
+    let path = format!("/api/keys/{id}");
+
+    admin(
+        &gateway,
+        Method::POST,
+        &format!("{path}/disable"),
+        json!({}),
+    )
+    .await;
+    becomes(&gateway, &key, StatusCode::UNAUTHORIZED).await;
+    admin(&gateway, Method::POST, &format!("{path}/enable"), json!({})).await;
+    becomes(&gateway, &key, StatusCode::OK).await;
+    let patch = json!({ "expires_at": "2020-01-01T00:00:00Z" });
+    let patched = admin(&gateway, Method::PATCH, &path, patch).await;
+    assert_eq!(patched.status, StatusCode::OK, "{}", patched.text());
+    becomes(&gateway, &key, StatusCode::UNAUTHORIZED).await;
+    let patch = json!({ "expires_at": null });
+    admin(&gateway, Method::PATCH, &path, patch).await;
+    becomes(&gateway, &key, StatusCode::OK).await;
+    let deleted = admin(&gateway, Method::DELETE, &path, Value::Null).await;
+    assert_eq!(deleted.status, StatusCode::NO_CONTENT);
+    becomes(&gateway, &key, StatusCode::UNAUTHORIZED).await;
+    let gone = admin(&gateway, Method::GET, &path, Value::Null).await;
+    assert_eq!(gone.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_teams_terms_hold_for_all_of_its_keys() {
+    let provider = Provider::start(Simulated::new().key("sk-simulated"));
+    let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
+    let team = json!({ "terms": { "requests_per_hour": 3 }, "permissions": { "models": ["sim"] } });
+    let put = admin(&gateway, Method::PUT, "/api/teams/search", team).await;
+    assert!(put.status.is_success(), "{}", put.text());
+    let mut keys = Vec::new();
+    for _ in 0..2 {
+        let made = admin(
+            &gateway,
+            Method::POST,
+            "/api/keys",
+            json!({ "team": "search" }),
+        )
+        .await;
+        keys.push(id_and_key(&made).1);
+    }
+
+    let forbidden = chat(&gateway, &keys[0], "sim2").await;
+    let mut passed = 0;
+    for _ in 0..4 {
+        for key in &keys {
+            let status = chat(&gateway, key, "sim").await;
+            passed += usize::from(status == StatusCode::OK);
+        }
+    }
+
+    assert_eq!(forbidden, StatusCode::FORBIDDEN);
+    assert_eq!(passed, 2, "the one that was forbidden counts");
+}
+
+#[tokio::test]
+async fn operators_need_their_token_where_one_is_set() {
+    let provider = Provider::start(Simulated::new().key("sk-simulated"));
+    let more = format!("{EMBEDDED}\n[admin]\ntoken = \"operators-0123456789\"\n");
+    let gateway = Gateway::start(Some(&config(&provider, &more))).await;
+
+    let refused = admin(&gateway, Method::POST, "/api/keys", json!({})).await;
+    let request = request(&gateway, Method::POST, "/api/keys", json!({}));
+    let (mut parts, body) = request.into_parts();
+    let token = "Bearer operators-0123456789"
+        .parse()
+        .expect("it is a header");
+    parts.headers.insert(header::AUTHORIZATION, token);
+    let made = gateway.send(Request::from_parts(parts, body)).await;
+
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(made.status, StatusCode::CREATED);
+    assert_eq!(gateway.admin("/healthz").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn every_gateway_hears_of_a_revoked_key_and_known_keys_outlive_the_database() {
+    let Some(mut postgres) = Postgres::new() else {
+        return;
+    };
+    postgres.start().await;
+    let provider = Provider::start(Simulated::new().key("sk-simulated"));
+    let database = format!(
+        "[database]\nurl = \"{}\"\n[auth]\npepper = \"for all\"\n",
+        postgres.url()
+    );
+    let config = config(&provider, &database);
+    let (one, other) = tokio::join!(Gateway::start(Some(&config)), Gateway::start(Some(&config)));
+    let (id, key) = id_and_key(&admin(&one, Method::POST, "/api/keys", json!({})).await);
+    let (_, kept) = id_and_key(&admin(&other, Method::POST, "/api/keys", json!({})).await);
+    for gateway in [&one, &other] {
+        becomes(gateway, &key, StatusCode::OK).await;
+        becomes(gateway, &kept, StatusCode::OK).await;
+    }
+
+    admin(
+        &other,
+        Method::DELETE,
+        &format!("/api/keys/{id}"),
+        Value::Null,
+    )
+    .await;
+    for gateway in [&one, &other] {
+        becomes(gateway, &key, StatusCode::UNAUTHORIZED).await;
+    }
+
+    postgres.kill();
+    for gateway in [&one, &other] {
+        becomes(
+            gateway,
+            "tg-nobody-knows-this-one",
+            StatusCode::SERVICE_UNAVAILABLE,
+        )
+        .await;
+        assert_eq!(chat(gateway, &kept, "sim").await, StatusCode::OK);
+    }
+    postgres.start().await;
+    for gateway in [&one, &other] {
+        becomes(
+            gateway,
+            "tg-nobody-knows-this-one",
+            StatusCode::UNAUTHORIZED,
+        )
+        .await;
+    }
+}
+
+async fn becomes(gateway: &Gateway, key: &str, status: StatusCode) {
+    eventually(&format!("the status {status}"), async || {
+        (chat(gateway, key, "sim").await == status).then_some(())
+    })
+    .await;
+}
+
+async fn chat(gateway: &Gateway, key: &str, model: &str) -> StatusCode {
+    let body = json!({ "model": model, "messages": [{ "role": "user", "content": "hello" }] });
+    gateway.chat(key, body).await.status
+}
+
+async fn admin(gateway: &Gateway, method: Method, path: &str, body: Value) -> Answer {
+    gateway.send(request(gateway, method, path, body)).await
+}
+
+fn request(
+    gateway: &Gateway,
+    method: Method,
+    path: &str,
+    body: Value,
+) -> Request<Full<bytes::Bytes>> {
+    let body = match body {
+        Value::Null => String::new(),
+        body => body.to_string(),
+    };
+    Request::builder()
+        .method(method)
+        .uri(format!("{}{path}", gateway.admin_url()))
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Full::from(body))
+        .expect("the request is sound")
+}
+
+fn id_and_key(answer: &Answer) -> (String, String) {
+    let made = answer.json();
+    let text = |name: &str| match made[name].as_str() {
+        Some(text) => text.to_owned(),
+        None => panic!("no {name} in {made}"),
+    };
+    (text("id"), text("key"))
+}
+
+fn config(provider: &Provider, more: &str) -> String {
+    format!(
+        r#"
+        {more}
+        [[keys]]
+        id = "configured"
+        key = "tg-configured-0123456789"
+        [[providers]]
+        name = "behind"
+        base_url = "{}/v1"
+        api_key = "sk-simulated"
+        [[models]]
+        name = "sim"
+        targets = [{{ provider = "behind", model = "sim" }}]
+        [[models]]
+        name = "sim2"
+        targets = [{{ provider = "behind", model = "sim" }}]
+        [[models]]
+        name = "other"
+        targets = [{{ provider = "behind", model = "sim" }}]
+        "#,
+        provider.url()
+    )
+}
+
+const EMBEDDED: &str = "[database]\nurl = \"sqlite://tollgate-data/tollgate.db\"\n";
