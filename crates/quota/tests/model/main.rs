@@ -54,15 +54,16 @@ fn each_defect_is_caught() {
     }
 }
 
-/// A refusal that becomes a grant breaks a promise and strands money, but nobody can spend it: the others overspend.
+/// A refusal that becomes a grant breaks a promise, and strands money that nobody can spend. Where memories are lost so often
+/// that one may be funded twice, they strand more than it is worth. The others overspend.
 #[test]
-#[ignore = "takes a minute in a release build"]
-fn each_defect_but_one_is_seen_in_the_bill() {
-    for defect in Defect::ALL
+#[ignore = "takes some seconds in a release build, and a minute else"]
+fn a_defect_is_seen_in_the_bill() {
+    let seen = Defect::ALL
         .into_iter()
-        .filter(|defect| *defect != Defect::TurnsANoIntoAYes)
-    {
-        let caught = runs_until_caught(defect, Checks::Bill, 30_000);
+        .filter(|defect| !matches!(defect, Defect::TurnsANoIntoAYes | Defect::KeepsTheNonce));
+    for defect in seen {
+        let caught = runs_until_caught(defect, Checks::Bill, 5_000);
 
         println!("{defect:?}: {caught:?}");
         assert!(caught.is_some(), "{defect:?} is not seen");
