@@ -18,6 +18,10 @@ doc:
 bench crate:
     cargo bench -p tollgate-{{crate}}
 
+# Budgets in simulated systems with all that goes wrong, by night.
+model runs="100000":
+    TOLLGATE_MODEL_RUNS={{runs}} cargo test -p tollgate-quota --release --test model -- --include-ignored --nocapture
+
 features:
     cargo hack check --workspace --each-feature --no-dev-deps
 

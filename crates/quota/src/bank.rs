@@ -13,6 +13,7 @@
 pub mod books;
 pub mod calendar;
 mod memory;
+mod punctual;
 #[cfg(any(test, feature = "testing"))]
 #[doc(hidden)]
 pub mod testing;
@@ -21,7 +22,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use tollgate_core::fact::{Cost, Period};
 
-pub use self::memory::MemoryAuthority;
+pub use self::{memory::MemoryAuthority, punctual::Punctual};
 
 /// A bank's answer on its way.
 pub type Answering<A> = Pin<Box<dyn Future<Output = Result<A, BankError>> + Send>>;

@@ -177,18 +177,20 @@ impl Booking {
         due: usize,
         short: Short,
     ) -> Result<(), Rejection> {
+        let due = |this: &Self| match due.checked_sub(OTHERS) {
+            Some(index) => this.others.dues.get(index).cloned(),
+            None => this.hard.dues.get(due).cloned(),
+        };
         let refuse = |this: &Self| {
-            let dues = match due.checked_sub(OTHERS) {
-                Some(index) => this.others.dues.get(index),
-                None => this.hard.dues.get(due),
-            };
-            Err(match (short.why, dues) {
-                (Why::Spent, Some(due)) => refusal::budget(due, &short, this.amount, config.spent),
+            Err(match (short.why, due(this)) {
+                (Why::Spent, Some(due)) => refusal::budget(&due, &short, this.amount, config.spent),
                 _ => refusal::budget_unavailable(),
             })
         };
+        // What is more than the whole budget is refused before it is known what is left.
+        let left = short.left.or_else(|| Some(due(self)?.budget.limit()));
         let (Some(least), Some(output), Some(left), Some(worst)) =
-            (config.clamp, self.output, short.left, &config.worst)
+            (config.clamp, self.output, left, &config.worst)
         else {
             return refuse(self);
         };

@@ -19,6 +19,7 @@ use crate::{
 };
 
 /// Money that is to be spent on an account.
+#[derive(Clone)]
 pub(crate) struct Due {
     pub(crate) policy: Arc<Policy>,
     pub(crate) scope: &'static str,

@@ -130,11 +130,12 @@ impl Ledger {
     /// # Errors
     /// If one of them has too little here.
     pub fn hold(&self, claims: &[Claim<'_>], amount: Cost) -> Result<Hold, Short> {
+        let now = self.desk.now();
         let mut shares = Shares::new();
         for (index, claim) in claims.iter().enumerate() {
-            let entry = self.entry(claim);
+            let entry = self.entry(claim, now);
             let held = match &entry {
-                Some(entry) => self.hold_in(entry, claim.budget, index, amount, &mut shares),
+                Some(entry) => self.hold_in(entry, claim.budget, index, (amount, now), &mut shares),
                 None => Err(Short::full(index)),
             };
             if let Err(short) = held {
@@ -152,10 +153,11 @@ impl Ledger {
             Err(short) if short.why == Why::Unavailable => {}
             result => return Holding::now(result),
         }
+        let now = self.desk.now();
         // They are kept, so that they are not evicted while the bank is asked.
         let mut accounts: SmallVec<[(Arc<Entry>, Budget); 4]> = SmallVec::new();
         for (index, claim) in claims.iter().enumerate() {
-            match self.entry(claim) {
+            match self.entry(claim, now) {
                 Some(entry) => accounts.push((entry, claim.budget.clone())),
                 None => return Holding::now(Err(Short::full(index))),
             }
@@ -216,7 +218,7 @@ impl Ledger {
                 let debt = account.settle(part, takes, now);
                 let used = account.warning(self.options.warn_at);
                 let warning = used.map(|used| (used, account.budget().limit()));
-                (debt, warning, Teller::hire(&mut state, &self.desk))
+                (debt, warning, Teller::hire(&mut state, now))
             };
             most = most.max(debt);
             if begins {
@@ -230,9 +232,10 @@ impl Ledger {
     }
 
     fn hold_all(&self, accounts: &[(Arc<Entry>, Budget)], amount: Cost) -> Result<Hold, Short> {
+        let now = self.desk.now();
         let mut shares = Shares::new();
         for (index, (entry, budget)) in accounts.iter().enumerate() {
-            if let Err(short) = self.hold_in(entry, budget, index, amount, &mut shares) {
+            if let Err(short) = self.hold_in(entry, budget, index, (amount, now), &mut shares) {
                 self.settle(shares, 0);
                 return Err(short);
             }
@@ -245,10 +248,9 @@ impl Ledger {
         entry: &Arc<Entry>,
         budget: &Budget,
         claim: usize,
-        amount: Cost,
+        (amount, now): (Cost, u64),
         shares: &mut Shares,
     ) -> Result<(), Short> {
-        let now = self.desk.now();
         let mut state = entry.lock();
         let account = self.wake(&mut state, entry, budget);
         let held = account.hold(budget, amount.nanos(), now, |part| {
@@ -271,7 +273,7 @@ impl Ledger {
                 resets_in,
             }
         });
-        let begins = Teller::hire(&mut state, &self.desk);
+        let begins = Teller::hire(&mut state, now);
         drop(state);
         if begins {
             teller::sweep(&self.desk, &self.options);
@@ -289,9 +291,8 @@ impl Ledger {
         state.wake(&entry.text, budget, self.desk.bank.reserve.is_some())
     }
 
-    fn entry(&self, claim: &Claim<'_>) -> Option<Arc<Entry>> {
+    fn entry(&self, claim: &Claim<'_>, now: u64) -> Option<Arc<Entry>> {
         let with_reserve = self.desk.bank.reserve.is_some();
-        let now = self.desk.now();
         self.desk
             .table
             .entry(claim, self.options.max_accounts, with_reserve, now)

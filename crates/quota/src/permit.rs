@@ -31,7 +31,6 @@ pub struct Permit {
 
 impl Permit {
     pub(crate) fn new(accounts: Arc<Accounts>, wants: Wants) -> Self {
-        let taken_at = accounts.rates.now();
         Self {
             accounts,
             wants,
@@ -39,7 +38,7 @@ impl Permit {
             away: None,
             shared: None,
             booking: None,
-            taken_at,
+            taken_at: 0,
             rejected: false,
         }
     }
@@ -71,6 +70,9 @@ impl Permit {
             let Some(rate) = want.rate() else {
                 continue;
             };
+            if self.taken_at == 0 {
+                self.taken_at = self.accounts.rates.now();
+            }
             // Of a share, nothing could be taken that is more than the share ever has.
             want.cost = want.cost.min(rate.burst);
             let rates = &self.accounts.rates;

@@ -3,7 +3,7 @@ use std::time::Duration;
 use http::StatusCode;
 use tollgate_core::{
     Limits, Rejection,
-    fact::{Cost, Dollars},
+    fact::{Cost, Dollars, Mode},
 };
 
 use crate::{
@@ -70,13 +70,16 @@ pub(crate) fn rates_unavailable() -> Rejection {
 /// A budget has not enough left.
 pub(crate) fn budget(due: &Due, short: &Short, amount: Cost, status: StatusCode) -> Rejection {
     let left = short.left.unwrap_or_default();
-    let dollars = Dollars::from_nanos(u64::try_from(left.nanos()).unwrap_or(0));
-    let mut message = format!(
-        "the budget \"{}\" of {} has {dollars} USD left, and the request may cost more",
-        due.policy.name(),
-        due.budget,
-    );
-    if let Some(resets_in) = short.resets_in {
+    let dollars = |cost: Cost| Dollars::from_nanos(u64::try_from(cost.nanos()).unwrap_or(0));
+    let never = due.budget.mode() == Mode::Hard && amount > due.budget.limit();
+    let mut message = format!("the budget \"{}\" of {} ", due.policy.name(), due.budget);
+    message += &match short.left {
+        _ if never => "is too small for this request".to_owned(),
+        Some(left) => format!("has {} USD left", dollars(left)),
+        None => "has not enough left".to_owned(),
+    };
+    message += &format!(", which may cost up to {} USD", dollars(amount));
+    if let Some(resets_in) = short.resets_in.filter(|_| !never) {
         message += &format!("; it begins anew in {} s", resets_in.as_secs());
     }
     let limit = due.policy.limit(Left {
@@ -89,7 +92,7 @@ pub(crate) fn budget(due: &Due, short: &Short, amount: Cost, status: StatusCode)
         .with_limits(Limits::new().with(limit));
     match short.resets_in {
         // What is more than the whole budget will not pass then either.
-        Some(wait) if amount <= due.budget.limit() => rejection.with_retry_after(wait),
+        Some(wait) if !never => rejection.with_retry_after(wait),
         _ => rejection,
     }
 }

@@ -57,7 +57,7 @@ impl RedisRates {
     /// In any window no more than `burst + limit` is admitted by all of them together. A lease ends a hundredth of the
     /// window (one second at most) after it was asked for, used or not, and what comes back is lowered to `limit` in
     /// `window` and that time, so one part in 101. In shorter times than a window a hundredth of the limit more may be
-    /// admitted. Windows under half a second are not leased.
+    /// admitted. Windows under five seconds are not leased.
     #[must_use]
     pub fn leased(self) -> Self {
         Self(Arc::new(Inner {

@@ -91,9 +91,10 @@ impl Server {
         let node = self.nodes.first().cloned().ok_or_else(nowhere)?;
         #[cfg(feature = "tls")]
         if let Some(certificates) = certificates {
-            return Client::build_with_tls(node, certificates).map(Dial::Single);
+            return Client::build_with_tls(node, certificates)
+                .map(|client| Dial::Single(Box::new(client)));
         }
-        Client::open(node).map(Dial::Single)
+        Client::open(node).map(|client| Dial::Single(Box::new(client)))
     }
 }
 
@@ -134,7 +135,7 @@ impl Connection {
 }
 
 enum Dial {
-    Single(Client),
+    Single(Box<Client>),
     #[cfg(feature = "cluster")]
     Cluster(Box<redis::cluster::ClusterClient>),
 }

@@ -10,6 +10,7 @@ use tollgate::{
     auth::{KeyRing, Keys, Pepper, RingPolicy},
     quota::{
         Bank, Ledger,
+        bank::Punctual,
         usage::{MemoryUsage, RollUp},
     },
     redis::{Redis, RedisRates, RedisReserve},
@@ -61,7 +62,11 @@ impl Stores {
         let ledger = if config.quota.volatile {
             Ledger::volatile()
         } else {
-            let bank = Bank::new(authority);
+            // The embedded one goes by this machine's own clock.
+            let bank = match configured.is_embedded() {
+                true => Bank::new(authority),
+                false => Bank::new(Punctual::new(authority)),
+            };
             Ledger::new(match redis {
                 Some(redis) => bank.with_reserve(RedisReserve::new(redis).prefix(prefix)),
                 None => bank,

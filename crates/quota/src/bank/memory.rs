@@ -4,7 +4,7 @@ use dashmap::DashMap;
 
 use super::{Answer, Answering, Authority, BankError, Message, Order, books::Book};
 
-/// An authority whose memory ends with the process. Clones share it.
+/// An authority whose memory ends with the process. Clones share it. It keeps a book of every account that ever asked.
 ///
 /// ```
 /// use tollgate_quota::{Bank, bank::MemoryAuthority};

@@ -24,8 +24,7 @@ pub(super) struct Teller {
 
 impl Teller {
     /// Begins to talk, if there is something to say and nobody does. The caller has the account's lock.
-    pub(super) fn hire(state: &mut State, desk: &Desk) -> bool {
-        let now = desk.now();
+    pub(super) fn hire(state: &mut State, now: u64) -> bool {
         let is_asking = state.awake().is_some_and(|account| account.is_asking(now));
         let begins = !state.is_talking && is_asking;
         state.is_talking |= begins;

@@ -37,8 +37,8 @@ pub(crate) struct Plan {
     pub(crate) evicts: bool,
     /// Whether usage may be reported that cannot be.
     pub(crate) absurd: bool,
-    /// Whether the reserve's memory is put back within a running process. Nothing is promised then, since `seq` only protects
-    /// an asker who has seen more: it is put back once, and there is one asker, that is not killed or evicted.
+    /// Whether the reserve's memory is put back within a running process. Then nothing is promised: `seq` protects an asker
+    /// who has seen more, and no other, and not what is given back or funded in between. There is one asker.
     pub(crate) rewinds: bool,
 }
 

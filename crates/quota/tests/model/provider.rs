@@ -19,7 +19,7 @@ pub(crate) enum Heard {
     Cut(i64),
     /// The connection failed before the first byte was sent: nothing is billed.
     Unsent,
-    /// A terminal message with a usage that cannot be.
+    /// A terminal message with a usage that cannot be; never less than what is billed.
     Absurd(i64),
 }
 
@@ -35,7 +35,7 @@ impl Call {
             0..5 => Heard::Unsent,
             5..25 => Heard::Cut(chance.between(0, produced + 1)),
             25..27 if plan.absurd => {
-                Heard::Absurd([-1, i64::MIN, i64::MAX, 3 * maximum * plan.price][chance.index(4)])
+                Heard::Absurd([-1, i64::MIN, i64::MAX, 12 * maximum * plan.price][chance.index(4)])
             }
             _ => Heard::All,
         };

@@ -187,11 +187,11 @@ impl Replica {
         let mut beside = None;
         let sent = match send.ask {
             Ask::Authority(mut message) => {
-                authority.to_authority(&mut message, defect);
+                authority.pass_to_authority(&mut message, defect);
                 Sent::Authority(message)
             }
             Ask::Reserve(mut message) => {
-                let repeated = reserve.to_reserve(&mut message, chance, defect);
+                let repeated = reserve.pass_to_reserve(&mut message, chance, defect);
                 if repeated && defect == Some(Defect::GivesBackToBoth) {
                     beside = authority.beside(&message);
                 }

@@ -53,7 +53,11 @@ impl Wire {
         repeated
     }
 
-    pub(crate) fn to_authority(&mut self, message: &mut Message<Order>, defect: Option<Defect>) {
+    pub(crate) fn pass_to_authority(
+        &mut self,
+        message: &mut Message<Order>,
+        defect: Option<Defect>,
+    ) {
         let repeated = self.number(message.asker, message.number);
         if repeated
             && defect == Some(Defect::GivesBackTwice)
@@ -85,7 +89,7 @@ impl Wire {
     }
 
     /// Whether it is a repetition.
-    pub(crate) fn to_reserve(
+    pub(crate) fn pass_to_reserve(
         &mut self,
         message: &mut Message<Demand>,
         chance: &mut Chance,

@@ -1,3 +1,7 @@
+mod checks;
+mod faults;
+mod network;
+
 use std::collections::BTreeMap;
 
 use tollgate_quota::{
@@ -10,7 +14,7 @@ use crate::{
     authority::Authority,
     chance::Chance,
     defect::Defect,
-    fault::{Fault, Memory},
+    fault::Fault,
     plan::Plan,
     provider::{Call, Heard},
     replica::{Paid, Replica},
@@ -301,68 +305,6 @@ impl World {
         }
     }
 
-    fn send(&mut self, from: From, sent: Sent) {
-        self.note(&format_args!("{} sends {sent:?}", from.replica));
-        let away = match sent {
-            Sent::Authority(_) => self.authority.away,
-            Sent::Reserve(_) => self.reserve_away,
-        };
-        if away && self.chance.happens(500) {
-            self.after(1, Event::Silent(from));
-            return;
-        }
-        let event = match sent {
-            Sent::Authority(message) => Event::AtAuthority(from, message),
-            Sent::Reserve(message) => Event::AtReserve(from, message),
-        };
-        self.travel(from.replica, &event);
-    }
-
-    /// Lets a message arrive some time, or not, or twice.
-    fn travel(&mut self, replica: usize, event: &Event) {
-        if self.replicas[replica].cut_until > self.now {
-            return;
-        }
-        let copies = if self.mended {
-            1
-        } else {
-            1 + i64::from(self.chance.happens(self.plan.doubled))
-        };
-        for copy in 0..copies {
-            if self.mended || !self.chance.happens(self.plan.lost) {
-                let delay = match copy {
-                    _ if self.mended => 1,
-                    0 => self.chance.between(0, self.plan.delay),
-                    _ => self.chance.between(0, 5 * self.plan.delay),
-                };
-                self.after(delay, event.clone());
-            }
-        }
-    }
-
-    fn at_authority(&mut self, from: From, message: &Message<Order>) -> Result<(), Violation> {
-        if self.authority.away {
-            return Ok(());
-        }
-        let answer = self.authority.ask(message, self.now, self.defect)?;
-        if from.ticket.number > 0 {
-            self.travel(from.replica, &Event::Back(from, Back::Authority(answer)));
-        }
-        Ok(())
-    }
-
-    fn at_reserve(&mut self, from: From, message: &Message<Demand>) {
-        if self.reserve_away {
-            return;
-        }
-        let server = self.replicas[from.replica].server.unwrap_or(self.primary);
-        // Microseconds of the server's clock. What comes later has a later one, unless the clock jumps.
-        let time = (self.now + self.reserve_skew) * 1_000
-            + i64::try_from(self.count % 1_000).expect("it is small");
-        let reply = self.servers[server].ask(message, time, self.defect, &mut self.witness);
-        self.travel(from.replica, &Event::Back(from, Back::Reserve(reply)));
-    }
-
     fn give_up(&mut self, replica: usize, life: u64, ticket: u64) {
         if self.replicas[replica].life != life {
             return;
@@ -374,172 +316,6 @@ impl World {
                 self.audit.figures.falsely += 1;
             }
         }
-    }
-
-    fn fail(&mut self, fault: Fault) {
-        match fault {
-            Fault::Kill(replica, long) => {
-                self.replicas[replica].kill();
-                self.after(long, Event::Starts(replica));
-            }
-            Fault::Stop(replica, long) => self.replicas[replica].stopped_until = self.now + long,
-            Fault::CutOff(replica, long) => self.replicas[replica].cut_until = self.now + long,
-            Fault::Jump(replica, by) => self.replicas[replica].jump(by),
-            Fault::AuthorityJumps(by) => self.authority.skew += by,
-            Fault::AuthorityAway(away) => self.authority.away = away,
-            Fault::ReserveJumps(by) => self.reserve_skew += by,
-            Fault::ReserveAway(away) => self.reserve_away = away,
-            Fault::ReserveRestarts(memory) => {
-                let server = &mut self.servers[self.primary];
-                server.run = self.chance.wide();
-                match memory {
-                    Memory::Whole => {}
-                    Memory::Older => server.remember(&self.older),
-                    Memory::Lost => server.flush(),
-                }
-            }
-            Fault::Flush => self.servers[self.primary].flush(),
-            Fault::Rewind => self.servers[self.primary].remember(&self.older),
-            Fault::Copy => self.older = self.servers[self.primary].clone(),
-            Fault::FailOver => {
-                // The old one becomes a replica of the new, unless some are still split off with it.
-                let old = self.primary;
-                self.primary = 1 - old;
-                self.servers[self.primary].remember(&self.older);
-                self.servers[self.primary].line = self.chance.wide();
-                if self.replicas.iter().all(|replica| replica.server.is_none()) {
-                    let primary = self.servers[self.primary].clone();
-                    self.servers[old].follow(&primary);
-                }
-            }
-            Fault::Split(replica) => {
-                let other = 1 - self.primary;
-                let replica = &mut self.replicas[replica];
-                replica.server = match replica.server {
-                    Some(_) => None,
-                    None => Some(other),
-                };
-            }
-            Fault::Lower(replica, limit) => self.replicas[replica].lower(limit),
-        }
-    }
-
-    fn mend(&mut self) {
-        self.mended = true;
-        self.authority.away = false;
-        self.reserve_away = false;
-        for index in 0..self.plan.replicas {
-            let replica = &mut self.replicas[index];
-            replica.cut_until = self.now;
-            let goes_on = replica.stopped_until.min(self.now + 1);
-            // What was put off until then happens then; it is only not put off again.
-            replica.stopped_until = goes_on;
-            replica.server = None;
-            if !replica.is_alive() {
-                replica.start();
-            }
-        }
-    }
-
-    /// Everything is well again: who asks for money that there is must get it.
-    fn try_again(&mut self) -> Result<(), Violation> {
-        for replica in 0..self.plan.replicas {
-            let end = self.now + 10_000;
-            let amount = self.plan.price;
-            loop {
-                let at = self.time(replica);
-                if let Some((parts, window)) = self.replicas[replica].hold(amount, at) {
-                    self.audit.hold(window, amount);
-                    self.audit.settle(window, amount, 0);
-                    self.replicas[replica].settle(parts, Heard::Unsent, 0, at);
-                    break;
-                }
-                self.pump(replica);
-                if self.now >= end {
-                    let window = self.authority.left().map(|(window, _)| window);
-                    let granted = window
-                        .and_then(|window| self.authority.granted(window))
-                        .unwrap_or(0);
-                    let left = self.replicas[replica].limit.saturating_sub(granted);
-                    if left >= amount {
-                        let stuck = &self.replicas[replica];
-                        return Err(Violation::new(format!(
-                            "no {amount} of {left} for {stuck:?}"
-                        )));
-                    }
-                    break;
-                }
-                self.until(self.now + 100)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn check(&self) -> Result<(), Violation> {
-        if !self.servers.iter().all(Server::is_sound)
-            || !self.plan.rewinds && !self.witness.is_sound()
-        {
-            return Err(Violation::new(
-                "the reserve has lent more than it has".into(),
-            ));
-        }
-        let first = self
-            .authority
-            .book
-            .windows
-            .first()
-            .map_or(1, |row| row.number);
-        let mut free = BTreeMap::<u64, i128>::new();
-        for replica in &self.replicas {
-            replica.check()?;
-            for (window, amount) in replica.free() {
-                *free.entry(window).or_default() += i128::from(amount);
-            }
-        }
-        for window in self
-            .audit
-            .windows
-            .keys()
-            .chain(free.keys())
-            .filter(|window| **window >= first)
-        {
-            let granted = i128::from(self.authority.granted(*window).unwrap_or_default());
-            let committed = self.audit.committed(*window);
-            let free = free.get(window).copied().unwrap_or_default();
-            if committed + free > granted {
-                return Err(Violation::new(format!(
-                    "of window {window} {granted} is granted, {committed} held or spent, and {free} free"
-                )));
-            }
-        }
-        Ok(())
-    }
-
-    fn sum_up(&mut self) {
-        self.audit.figures.runs = 1;
-        let Some((window, _)) = self.authority.left() else {
-            return;
-        };
-        let granted = i128::from(self.authority.granted(window).unwrap_or_default());
-        let settled = self
-            .audit
-            .windows
-            .get(&window)
-            .map_or(0, |tally| tally.settled);
-        let parked = self.parked();
-        // A usage that cannot be uses up a budget, or does not fit into it.
-        if self.plan.absurd {
-            return;
-        }
-        self.audit.figures.limits = i128::from(self.plan.limit);
-        self.audit.figures.parked = parked.into();
-        self.audit.figures.stranded = granted - settled - i128::from(parked);
-    }
-
-    fn parked(&self) -> i64 {
-        self.authority
-            .left()
-            .map_or(0, |(window, _)| self.servers[self.primary].free(window))
     }
 
     /// A replica's own time, which never goes back.

@@ -45,6 +45,7 @@ impl Leases {
                 wait => wait,
             };
             if let Some(wait) = wait {
+                pool.missed = pool.missed.saturating_add(need.least);
                 let remaining = pool.remaining(now).remaining;
                 return Local::Short {
                     index,
@@ -66,8 +67,8 @@ impl Leases {
             if !pool.spend(need.least) {
                 return Local::Ask;
             }
-            if pool.left() < pool.wish / 4 && !pool.asking && pool.denied(need.least, now).is_none()
-            {
+            // At the limit there is nothing to be had ahead.
+            if pool.left() < pool.wish / 4 && !pool.asking && now >= pool.scarce_until {
                 refill.push(index);
             }
             left.push(pool.remaining(now));
@@ -81,13 +82,9 @@ impl Leases {
         let Some(pool) = pools.of(need, now) else {
             return (need.least, None);
         };
-        let mut wish = pool.wish.min(need.gcra.capacity / 4);
-        if pool.asking || pool.left() > wish / 4 {
+        let wish = pool.wish.min(need.gcra.capacity / 4);
+        if pool.asking || pool.left() > wish / 4 || !pool.is_busy(need) {
             return (need.least, None);
-        }
-        // Of few units too many would be left over when the lease ends.
-        if wish / WORTH < need.least {
-            wish = need.least;
         }
         pool.asking = true;
         let asking = Asking {
@@ -106,13 +103,19 @@ impl Leases {
         };
         (pool.debt, pool.debt_at) = (debt, now);
         pool.denied = None;
-        if more > 0 {
-            if pool.parts.len() >= PARTS {
-                pool.parts.remove(0);
+        if more == 0 {
+            return;
+        }
+        pool.parts.retain(|part| now < part.until && part.left > 0);
+        // The server gave it later than we asked.
+        let until = sent + need.life;
+        let full = pool.parts.len() >= PARTS;
+        match pool.parts.last_mut() {
+            Some(last) if full => {
+                last.left += more;
+                last.until = last.until.min(until);
             }
-            // The server gave it later than we asked.
-            let until = sent + need.life;
-            pool.parts.push(Part { left: more, until });
+            _ => pool.parts.push(Part { left: more, until }),
         }
     }
 
@@ -130,7 +133,13 @@ impl Leases {
         let some = need.life.min(need.gcra.time(need.gcra.capacity)) / 8;
         if let Some(pool) = self.pools().of(need, now) {
             (pool.debt, pool.debt_at) = (debt, now);
+            pool.missed = pool.missed.saturating_add(need.least);
             pool.scarce_until = now + need.life;
+            let some = if pool.is_busy(need) {
+                some
+            } else {
+                Duration::ZERO
+            };
             pool.denied = Some(Denied {
                 least: need.least,
                 until: now + wait.max(some).min(need.life),
@@ -221,8 +230,10 @@ struct Pool {
     parts: Vec<Part>,
     /// What was admitted, by lease or by the server, since then.
     used: u64,
+    /// What was refused.
+    missed: u64,
     since: Instant,
-    /// What half a life takes.
+    /// What half a life takes, or would take.
     wish: u64,
     asking: bool,
     denied: Option<Denied>,
@@ -239,6 +250,7 @@ impl Pool {
             gcra,
             parts: Vec::new(),
             used: 0,
+            missed: 0,
             since: now,
             wish: 0,
             asking: false,
@@ -254,10 +266,17 @@ impl Pool {
         self.parts.retain(|part| now < part.until && part.left > 0);
         let (elapsed, half) = (now.saturating_duration_since(self.since), need.life / 2);
         if elapsed >= half {
-            let used = u128::from(self.used) * half.as_micros() / elapsed.as_micros().max(1);
-            self.wish = u64::try_from(used).unwrap_or(u64::MAX);
-            (self.used, self.since) = (0, now);
+            let wanted = u128::from(self.used) + u128::from(self.missed);
+            let wish = wanted * half.as_micros() / elapsed.as_micros().max(1);
+            self.wish = u64::try_from(wish).unwrap_or(u64::MAX);
+            (self.used, self.missed, self.since) = (0, 0, now);
         }
+    }
+
+    /// Of few units too many would be left over when a lease ends.
+    fn is_busy(&self, need: &Need) -> bool {
+        let wish = self.wish.min(need.gcra.capacity / 4);
+        need.least > 0 && wish / WORTH >= need.least
     }
 
     fn left(&self) -> u64 {
@@ -314,8 +333,8 @@ struct Denied {
 
 /// A lease lives for this part of a window: what the rate is lowered by.
 const SHARE: u32 = 100;
-/// A shorter one would not outlive the way to the server.
-const SHORTEST: Duration = Duration::from_millis(5);
+/// Of a shorter one too much would pass on the way from the server.
+const SHORTEST: Duration = Duration::from_millis(50);
 /// A longer one would only be lost when its holder ends.
 const LONGEST: Duration = Duration::from_secs(1);
 /// A lease of fewer takes is not worth what may be left over.
