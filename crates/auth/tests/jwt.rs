@@ -492,6 +492,14 @@ fn an_issuer_that_cannot_be_right_is_an_error() {
         ),
         ("twice", vec![issuer(), issuer()], InvalidIssuer::Twice),
         (
+            "two of one name",
+            vec![
+                issuer().named("corp"),
+                Issuer::new("https://b.example", [AUDIENCE]).named("corp"),
+            ],
+            InvalidIssuer::Twice,
+        ),
+        (
             "no keys",
             vec![issuer().keys("{\"keys\":[]}")],
             InvalidIssuer::Keys,

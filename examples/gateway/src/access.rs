@@ -9,6 +9,7 @@ use tollgate::{
 use crate::{
     Error,
     config::{self, CertificateName, Config},
+    tls,
 };
 
 /// Whoever may know a credential: the configured keys, those in the database, and the issuers of tokens.
@@ -39,6 +40,13 @@ pub(crate) fn auth(config: &Config, ring: Option<KeyRing>) -> Result<AuthLayer<V
     } else {
         layer
     })
+}
+
+/// Checks what is only known when it is made: the files of keys and certificates, and where keys come from.
+pub(crate) fn check(config: &Config) -> Result<(), Error> {
+    tokens(&config.auth.issuers)?;
+    config.server.tls.as_ref().map(tls::acceptor).transpose()?;
+    Ok(())
 }
 
 fn tokens(issuers: &[config::Issuer]) -> Result<Option<Jwt>, Error> {

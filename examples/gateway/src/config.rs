@@ -242,6 +242,13 @@ impl Config {
         {
             return say("`auth.certificates` needs `server.tls.client_ca`".into());
         }
+        let twice = |it: &&Issuer| it.jwks_url.is_some() && it.jwks_file.is_some();
+        if let Some(issuer) = self.auth.issuers.iter().find(twice) {
+            return say(format!(
+                "the issuer `{}` has both a `jwks_url` and a `jwks_file`",
+                issuer.issuer
+            ));
+        }
         if self.auth.anonymous && !self.server.listen.ip().is_loopback() {
             let listen = self.server.listen;
             return say(format!(

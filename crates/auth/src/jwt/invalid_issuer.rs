@@ -8,7 +8,7 @@ pub enum InvalidIssuer {
     Incomplete,
     /// The keys that were given are no JWK set, or none of them can be used.
     Keys,
-    /// Two issuers have the same name.
+    /// Two issuers have the same `iss` or are [called](super::Issuer::named) the same.
     Twice,
     /// The address of the keys is none, or neither HTTPS nor of this machine.
     Url,
@@ -21,7 +21,7 @@ impl fmt::Display for InvalidIssuer {
             Self::Keys => {
                 "an issuer's keys are a JWK set with at least one key that fits its algorithms"
             }
-            Self::Twice => "an issuer is configured twice",
+            Self::Twice => "an issuer, or the name of one, is configured twice",
             Self::Url => "an issuer's keys come over HTTPS, or over HTTP from this machine",
         })
     }
