@@ -237,6 +237,17 @@ async fn what_is_billed_by_other_things_than_tokens_is_named() {
         ),
         (
             CONTENTS,
+            r#""tools":{"googleSearch":{}}"#,
+            Some("google_search"),
+        ),
+        (CONTENTS, r#""tools":{"functionDeclarations":[{"name":"f"}]}"#, None),
+        (
+            RESPONSES,
+            r#""tools":{"type":"web_search"}"#,
+            Some("web_search"),
+        ),
+        (
+            CONTENTS,
             r#""tools":[{"code_execution":{}}]"#,
             Some("code_execution"),
         ),
