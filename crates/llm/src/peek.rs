@@ -20,7 +20,7 @@ use tollgate_core::{
     fact::{Abilities, Call},
 };
 
-use self::fields::Fields;
+use self::{fields::Fields, reach::has_sound};
 use crate::dialect::{Api, model_in};
 
 /// What is asked, and where in a body the parts stand that may have to be changed, so that the rest goes on byte for
@@ -69,6 +69,9 @@ impl Peek {
         call.max_output_tokens = fields.max_output(api);
         call.max_input_tokens = fields.max_input(api, body);
         call.surcharge = fields.surcharge(api);
+        if call.surcharge.is_none() && call.max_input_tokens.is_none() && has_sound(api, body) {
+            call.surcharge = Some("audio");
+        }
         call.choices = fields.choices(api);
         call.end_user = fields.end_user(api);
         call.abilities = Abilities {
