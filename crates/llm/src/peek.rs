@@ -1,6 +1,7 @@
 mod fields;
 #[cfg(feature = "upstream")]
 mod limit;
+mod marks;
 mod reach;
 #[cfg(feature = "upstream")]
 mod rewrite;
@@ -20,6 +21,7 @@ use tollgate_core::{
     fact::{Abilities, Call},
 };
 
+pub(crate) use self::marks::Marks;
 use self::{fields::Fields, reach::has_sound};
 use crate::dialect::{Api, model_in};
 

@@ -7,7 +7,11 @@ use tollgate_core::{
     fact::{Call, Cost, Operation, Target},
 };
 
-use crate::{Dialect, ModelInfo, PriceError, Prices, dialect::Api, peek::Peek};
+use crate::{
+    Dialect, ModelInfo, PriceError, Prices, TokenKind,
+    dialect::Api,
+    peek::{Marks, Peek},
+};
 
 /// What a call can cost at most at its target: the size of a hold.
 ///
@@ -56,7 +60,7 @@ impl WorstCase {
     ///
     /// - 400 `cost_unbounded`, if something is billed by other things than tokens, or the input has no bound;
     /// - 400 `max_tokens_required`, if nobody says how much output there can be;
-    /// - 400 `price_unknown`, about the target;
+    /// - 400 `price_unknown`, about the target: that of the model, or of its cache if the request writes to it;
     /// - 500 `call_missing`, if the request was not inspected, or has no target.
     pub fn of(&self, parts: &Parts, output: Option<u64>) -> Result<(Cost, u64), Rejection> {
         self.at(&self.prices.borrow(), parts, output)
@@ -117,6 +121,14 @@ impl WorstCase {
             (None, None) => return Err(no_maximum()),
         };
         let price = info.price.as_ref().ok_or_else(no_price)?;
+        let body = extensions.get::<Payload>().map_or(&[][..], |it| it.bytes());
+        let unknown = [TokenKind::CacheWrite, TokenKind::CacheWrite1h].map(|it| !price.knows(it));
+        if unknown.contains(&true) {
+            let asked = Marks::of(body);
+            if asked.cache && unknown[0] || asked.cache && asked.lasting && unknown[1] {
+                return Err(no_cache_price());
+            }
+        }
         let input = call.max_input_tokens.or(info.context_window);
         let input = input.ok_or_else(|| unbounded(NO_INPUT))?;
         let all = each.checked_mul(call.choices.into());
@@ -156,6 +168,15 @@ fn no_maximum() -> Rejection {
 fn no_price() -> Rejection {
     let message = "what this model costs is not known, so that no budget can bound it";
     Rejection::new(StatusCode::BAD_REQUEST, "price_unknown", message).about_target()
+}
+
+/// What is written to a provider's cache costs more than other input.
+fn no_cache_price() -> Rejection {
+    let message =
+        "what it costs to write to this model's cache is not known, so that no budget can bound it";
+    Rejection::new(StatusCode::BAD_REQUEST, "price_unknown", message)
+        .with_detail("param", "cache_control")
+        .about_target()
 }
 
 fn no_call() -> Rejection {

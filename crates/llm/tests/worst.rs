@@ -30,6 +30,10 @@ fn price() -> Price {
     })
 }
 
+fn plain() -> Price {
+    toml::from_str("input = 1\noutput = 2").unwrap()
+}
+
 fn prices() -> Prices {
     let info = |price, window, most| ModelInfo {
         price,
@@ -42,6 +46,7 @@ fn prices() -> Prices {
         .with("openai", "endless", info(Some(price()), None, None))
         .with("openai", "priceless", info(None, Some(5000), Some(7)))
         .with("p", "own", info(Some(price()), Some(1), Some(1)))
+        .with("openai", "plain", info(Some(plain()), Some(5000), Some(7)))
 }
 
 /// The bound of a request to a target, where the gate asks.
@@ -152,6 +157,29 @@ async fn what_has_no_bound_is_refused_with_the_reason() {
         (true, 5),
         "what is sent is a maximum"
     );
+}
+
+#[tokio::test]
+async fn what_is_written_to_a_cache_at_an_unknown_price_is_refused() {
+    let cached = |more: &str| {
+        format!(
+            r#","max_tokens":1,"messages":[{{"content":[{{"type":"text","text":"a","cache_control":{{"type":"ephemeral"{more}}}}}]}}]"#
+        )
+    };
+    let lasting = cached(r#","\u0074tl":"1h""#);
+    for (model, fields, is_known) in [
+        ("plain", r#","max_tokens":1"#, true),
+        ("plain", r#","max_tokens":1,"cache_control":null"#, true),
+        ("plain", &cached(""), false),
+        ("plain", r#","max_tokens":1,"cache\u005fcontrol":{}"#, false),
+        ("known", &cached(""), true),
+        ("known", &lasting, false),
+    ] {
+        let bound = bound("/v1/messages", model, fields, None).await;
+        let code = bound.err().map(|it| (it.code().to_owned(), it.about()));
+        let expected = (!is_known).then(|| ("price_unknown".to_owned(), About::Target));
+        assert_eq!(code, expected, "{model} {fields}");
+    }
 }
 
 #[tokio::test]
