@@ -129,7 +129,9 @@ impl WorstCase {
                 return Err(no_cache_price());
             }
         }
-        let input = call.max_input_tokens.or(info.context_window);
+        // A window holds one input, and a request for vectors can have many.
+        let window = info.context_window.filter(|_| gives_text);
+        let input = call.max_input_tokens.or(window);
         let input = input.ok_or_else(|| unbounded(NO_INPUT))?;
         let all = each.checked_mul(call.choices.into());
         let cost = match price.worst(input, all.ok_or_else(|| unbounded(TOO_MUCH))?) {

@@ -160,6 +160,13 @@ async fn what_has_no_bound_is_refused_with_the_reason() {
 }
 
 #[tokio::test]
+async fn many_images_to_be_embedded_are_not_bounded_by_the_window_of_one() {
+    let images = r#","input":[{"image":"https://x/1"},{"image":"https://x/2"}]"#;
+    let refused = bound("/v1/embeddings", "known", images, None).await;
+    assert_eq!(refused.unwrap_err().code(), "cost_unbounded");
+}
+
+#[tokio::test]
 async fn what_is_written_to_a_cache_at_an_unknown_price_is_refused() {
     let cached = |more: &str| {
         format!(
