@@ -1,6 +1,7 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use http::{StatusCode, request::Parts};
+use memchr::memmem;
 use tokio::sync::watch;
 use tollgate_core::{
     Payload, Rejection,
@@ -131,6 +132,10 @@ impl WorstCase {
         }
         // A window holds one input, and a request for vectors can have many.
         let window = info.context_window.filter(|_| gives_text);
+        let window = window.map(|window| match asks_for_long_window(parts, body) {
+            true => window.max(LONG_WINDOW),
+            false => window,
+        });
         let input = call.max_input_tokens.or(window);
         let input = input.ok_or_else(|| unbounded(NO_INPUT))?;
         let all = each.checked_mul(call.choices.into());
@@ -149,6 +154,14 @@ impl fmt::Debug for WorstCase {
             .field("endpoints", &self.dialects.keys())
             .finish_non_exhaustive()
     }
+}
+
+/// Whether a beta of Anthropic's is named that gives a model a longer window than tables say: in a header, or with Bedrock
+/// in the body.
+fn asks_for_long_window(parts: &Parts, body: &[u8]) -> bool {
+    let named = |value: &[u8]| memmem::find(value, b"context-1m").is_some();
+    let betas = parts.headers.get_all("anthropic-beta");
+    betas.into_iter().any(|value| named(value.as_bytes())) || Marks::of(body).betas
 }
 
 fn surcharged(name: &'static str) -> Rejection {
@@ -186,5 +199,6 @@ fn no_call() -> Rejection {
     Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, "call_missing", message)
 }
 
+const LONG_WINDOW: u64 = 1_000_000;
 const NO_INPUT: &str = "how much input this has is not known, nor how much its model takes";
 const TOO_MUCH: &str = "what this may cost is more than can be held";

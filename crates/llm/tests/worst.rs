@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, request::Builder};
 use http_body_util::Full;
 use tokio::sync::watch;
 use tollgate_core::{
@@ -51,6 +51,11 @@ fn prices() -> Prices {
 
 /// The bound of a request to a target, where the gate asks.
 async fn bound(path: &str, model: &str, fields: &str, output: Option<u64>) -> Bound {
+    let request = Request::post(path).extension(Target::model("p", model));
+    bound_of(request, fields, output).await
+}
+
+async fn bound_of(request: Builder, fields: &str, output: Option<u64>) -> Bound {
     let (_sender, receiver) = watch::channel(prices());
     let worst = WorstCase::new(receiver, [("p".into(), Dialect::OpenAi)]);
     let seen: Arc<Mutex<Option<Bound>>> = Arc::default();
@@ -64,8 +69,7 @@ async fn bound(path: &str, model: &str, fields: &str, output: Option<u64>) -> Bo
         .layer(InspectLayer::new())
         .layer(GateLayer::new(gate))
         .service(Inner::new(Answer::ok(Script::empty())));
-    let request = Request::post(path)
-        .extension(Target::model("p", model))
+    let request = request
         .body(Full::from(format!(r#"{{"model":"m"{fields}}}"#)))
         .unwrap();
     service.oneshot(request).await.unwrap();
@@ -157,6 +161,26 @@ async fn what_has_no_bound_is_refused_with_the_reason() {
         (true, 5),
         "what is sent is a maximum"
     );
+}
+
+#[tokio::test]
+async fn a_longer_window_that_a_beta_gives_is_held() {
+    let image = r#","max_tokens":1,"messages":[{"content":[{"type":"image"}]}]"#;
+    let request = || Request::post("/v1/messages").extension(Target::model("p", "known"));
+    let long = "interleaved-thinking-2025-05-14,context-1m-2025-08-07";
+    for (request, more, tokens) in [
+        (request(), "", 5000),
+        (request().header("anthropic-beta", "other"), "", 5000),
+        (request().header("anthropic-beta", long), "", 1_000_000),
+        (
+            request(),
+            r#","anthropic_beta":["context-1\u006d"]"#,
+            1_000_000,
+        ),
+    ] {
+        let bound = bound_of(request, &format!("{image}{more}"), None).await;
+        assert_eq!(bound.unwrap().0.nanos(), tokens * 10 + 100, "{more}");
+    }
 }
 
 #[tokio::test]
