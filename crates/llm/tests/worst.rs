@@ -96,6 +96,12 @@ async fn a_hold_is_the_dearest_input_and_all_the_output_that_there_can_be() {
             9,
             tokens(r#","max_tokens":9"#) * 10 + 900,
         ),
+        (
+            r#","max_tokens":0"#,
+            None,
+            7,
+            tokens(r#","max_tokens":0"#) * 10 + 700,
+        ),
         (r#","n":3"#, Some(5), 5, tokens(r#","n":3"#) * 10 + 1500),
         (file, None, 7, 50_700),
     ] {
