@@ -83,7 +83,7 @@ async fn run(plan: &Plan) {
 
 fn judge(plan: &Plan, mut takes: Takes) {
     takes.sort();
-    let window = plan.rate.window.as_nanos() as u64;
+    let window = plan.rate().window.as_nanos() as u64;
     let mut over = 0;
     for parts in [1, 2, 10] {
         let length = window / parts;
@@ -96,7 +96,7 @@ fn judge(plan: &Plan, mut takes: Takes) {
             takes.most_touching(length)
         );
     }
-    let allowed = plan.rate.burst + plan.rate.limit * takes.duration() / window;
+    let allowed = plan.rate().burst + plan.rate().limit * takes.duration() / window;
     let unused = 100.0 - 100.0 * takes.units() as f64 / allowed as f64;
     println!(
         "{}: {} decisions, {} takes and {} units admitted in {:.1} windows; {over} too many, {unused:.2} % unused; the \

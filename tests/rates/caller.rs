@@ -22,7 +22,7 @@ use crate::{
 pub(crate) fn spawn(plan: &Plan, redis: &str, path: &Path) -> Child {
     let program = env::current_exe().expect("a program knows where it is");
     Command::new(program)
-        .args(["--ignored", "--exact", "a_process"])
+        .args(["--ignored", "--exact", "--nocapture", "a_process"])
         .env(PLAN, plan.name)
         .env(REDIS, redis)
         .env(TAKES, path)
@@ -42,7 +42,7 @@ pub(crate) async fn run(plan: &Plan) {
 
     let takes = RefCell::new(Takes::default());
     let share = decisions().div_ceil(PROCESSES as u64);
-    let end = clock() + 2 * plan.rate.window.as_nanos() as u64;
+    let end = clock() + 2 * plan.rate().window.as_nanos() as u64;
     join_all((0..CALLERS).map(|caller| {
         let cost = plan.costs[caller % plan.costs.len()];
         ask(&rates, plan, cost, &takes, (share, end))
@@ -67,7 +67,7 @@ async fn ask(
             limit: plan.name.into(),
             account: "shared".into(),
         },
-        rate: plan.rate,
+        rate: plan.rate(),
         cost,
     };
     loop {

@@ -7,7 +7,8 @@ use tollgate::quota::Rate;
 pub(crate) struct Plan {
     pub(crate) name: &'static str,
     pub(crate) leased: bool,
-    pub(crate) rate: Rate,
+    /// What comes back in a second. A quarter of a window's worth can be saved up.
+    speed: u64,
     /// Each caller of a process takes one of these at a time.
     pub(crate) costs: &'static [u64],
 }
@@ -19,10 +20,21 @@ impl Plan {
         plan.expect("there is a plan of this name")
     }
 
+    /// A whole run has longer windows, whose leases outlive the time that a process waits for a processor.
+    pub(crate) fn rate(&self) -> Rate {
+        let seconds = if is_whole() { 10 } else { 2 };
+        let limit = self.speed * seconds;
+        Rate {
+            limit,
+            window: Duration::from_secs(seconds),
+            burst: limit / 4,
+        }
+    }
+
     /// What may be admitted in one of so many parts of a window. Leases keep to the limit in whole windows, and in shorter
     /// times may admit a hundredth of it more.
     pub(crate) fn most(&self, parts: u64) -> u64 {
-        let Rate { limit, burst, .. } = self.rate;
+        let Rate { limit, burst, .. } = self.rate();
         let leased = if self.leased && parts > 1 {
             limit / 100
         } else {
@@ -48,33 +60,21 @@ pub(crate) fn is_whole() -> bool {
 pub(crate) const DIRECT: Plan = Plan {
     name: "direct",
     leased: false,
-    rate: Rate {
-        limit: 4000,
-        window: Duration::from_secs(1),
-        burst: 1000,
-    },
+    speed: 4000,
     costs: &[1],
 };
 pub(crate) const LEASED: Plan = Plan {
     name: "leased",
     leased: true,
-    rate: Rate {
-        limit: 40_000,
-        window: Duration::from_secs(2),
-        burst: 10_000,
-    },
+    speed: 20_000,
     costs: &[1],
 };
 /// Tokens: some callers take too much at a time for leases.
 pub(crate) const WEIGHTED: Plan = Plan {
     name: "weighted",
     leased: true,
-    rate: Rate {
-        limit: 1_000_000,
-        window: Duration::from_secs(2),
-        burst: 250_000,
-    },
-    costs: &[1, 3, 20, 20, 50, 150, 150, 1500],
+    speed: 500_000,
+    costs: &[1, 3, 20, 20, 50, 150, 150, 6000],
 };
 pub(crate) const PROCESSES: usize = 4;
 
