@@ -53,6 +53,8 @@ struct Places {
 pub enum JournalError {
     /// Another process has it.
     Locked,
+    /// It is another kind of file.
+    Foreign,
     /// This system does not say when it was booted.
     NoBootId,
     /// It cannot be read or written.
@@ -63,7 +65,7 @@ impl Journal {
     /// Opens it, or makes it. What is found in one of another boot, or in a copy, is forgotten.
     ///
     /// # Errors
-    /// If another process has it, if it cannot be used, or if the system does not say when it was booted: Linux does.
+    /// If another process has it, if it is another kind of file, if it cannot be used, or if the system does not say when it was booted: Linux does.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, JournalError> {
         let boot = machine::boot_id().ok_or(JournalError::NoBootId)?;
         let file = machine::open(path.as_ref())?;
@@ -73,11 +75,12 @@ impl Journal {
             TryLockError::Error(error) => JournalError::Io(error),
         })?;
         let header = Slot::header(&boot, machine::identity(&file)?);
-        let mut found = [0; SLOT];
-        let is_ours = file.metadata()?.len() >= SLOT as u64
-            && (&file).read_exact(&mut found).is_ok()
-            && found == *header.bytes();
-        if !is_ours {
+        let mut found = Vec::new();
+        (&file).take(SLOT as u64).read_to_end(&mut found)?;
+        if !found.is_empty() && !slot::is_header(&found) {
+            return Err(JournalError::Foreign);
+        }
+        if found != header.bytes() {
             file.set_len(0)?;
             machine::write_at(&file, header.bytes(), 0)?;
         }
@@ -185,6 +188,7 @@ impl fmt::Display for JournalError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Locked => "another process has the journal",
+            Self::Foreign => "the file is no journal",
             Self::NoBootId => "the system does not say when it was booted",
             Self::Io(_) => "the journal cannot be read or written",
         })

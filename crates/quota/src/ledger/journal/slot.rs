@@ -126,6 +126,11 @@ impl Reader<'_> {
     }
 }
 
+/// Whether a journal begins so, be it of another boot.
+pub(super) fn is_header(bytes: &[u8]) -> bool {
+    bytes.get(SUM..).is_some_and(|rest| rest.starts_with(MAGIC))
+}
+
 /// It may differ in another version of Tollgate: that finds nothing, then. Of an empty slot it is not zero.
 fn checksum(bytes: &[u8]) -> [u8; SUM] {
     let mut hasher = DefaultHasher::new();

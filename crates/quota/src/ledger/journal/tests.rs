@@ -83,6 +83,15 @@ fn after_a_reboot_and_in_a_copy_there_is_nothing() {
 }
 
 #[test]
+fn another_kind_of_file_is_left_alone() {
+    let (_folder, path) = file();
+    fs::write(&path, "SQLite format 3").unwrap();
+
+    assert!(matches!(Journal::open(&path), Err(JournalError::Foreign)));
+    assert_eq!(fs::read(&path).unwrap(), b"SQLite format 3");
+}
+
+#[test]
 fn only_one_has_it() {
     let (_folder, path) = file();
     let journal = Journal::open(&path).unwrap();
