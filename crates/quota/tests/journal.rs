@@ -91,6 +91,7 @@ fn another_bank_has_nothing_of_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal");
     let mut life = Life::begin(&MemoryAuthority::new(), Some(&path));
+    drop(life.hold(500));
     life.hold(1).unwrap().settle(Settlement::Whole);
     life.end(Vec::new());
 
