@@ -62,7 +62,9 @@ impl Teller {
                     false => (None, send),
                 };
                 let again_at = state.awake().and_then(|account| {
-                    unsaid.map(|send| account.lost(send.ticket, now));
+                    if let Some(send) = unsaid {
+                        account.lost(send.ticket, now);
+                    }
                     account.due(now).filter(|_| account.is_lost())
                 });
                 self.under_way = send.as_ref().map(|send| send.ticket);
