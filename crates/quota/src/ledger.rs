@@ -3,8 +3,10 @@ mod claim;
 mod close;
 mod hold;
 mod holding;
+mod journal;
 mod options;
 pub(crate) mod pool;
+mod recovery;
 mod short;
 mod sizing;
 mod state;
@@ -33,6 +35,7 @@ pub use self::{
     claim::Claim,
     hold::{Hold, Overrun, Settlement},
     holding::Holding,
+    journal::{Journal, JournalError},
     options::Warning,
     short::Short,
     state::State,
@@ -68,6 +71,7 @@ pub struct Ledger {
 struct Desk {
     bank: Bank,
     table: Table,
+    journal: Option<Journal>,
     epoch: Instant,
     /// Whether a task looks after idle accounts.
     is_swept: AtomicBool,
@@ -77,12 +81,10 @@ impl Ledger {
     /// One that leases from this bank. It does so in tasks of the runtime that it is used in.
     #[must_use]
     pub fn new(bank: Bank) -> Self {
-        let desk = Desk {
-            bank,
-            table: Table::new(),
-            epoch: Instant::now(),
-            is_swept: AtomicBool::new(false),
-        };
+        Self::of(Desk::new(bank))
+    }
+
+    fn of(desk: Desk) -> Self {
         Self {
             desk: Arc::new(desk),
             options: Arc::default(),
@@ -210,6 +212,7 @@ impl Ledger {
                 rest.min(part.amount())
             };
             rest = if is_last { spent } else { rest - takes };
+            let is_over = takes > part.amount();
             let (debt, warning, begins) = {
                 let mut state = entry.lock();
                 let account = state
@@ -218,6 +221,10 @@ impl Ledger {
                 let debt = account.settle(part, takes, now);
                 let used = account.warning(self.options.warn_at);
                 let warning = used.map(|used| (used, account.budget().limit()));
+                if is_over {
+                    // It takes more than was held and noted. That it is spent cannot be undone, whether this is noted or not.
+                    self.desk.note(&mut state);
+                }
                 (debt, warning, Teller::hire(&mut state, now))
             };
             most = most.max(debt);
@@ -273,10 +280,18 @@ impl Ledger {
                 resets_in,
             }
         });
+        // Before anything can be sent that is paid from it.
+        let is_noted = held.is_err() || self.desk.note(&mut state);
+        let held = held.and_then(|()| match is_noted {
+            true => Ok(()),
+            false => Err(Short::full(claim)),
+        });
         let begins = Teller::hire(&mut state, now);
         drop(state);
-        if begins {
+        if begins || self.desk.journal.is_some() {
             teller::sweep(&self.desk, &self.options);
+        }
+        if begins {
             self.teller(entry).spawn();
         }
         held
@@ -316,6 +331,16 @@ impl fmt::Debug for Ledger {
 }
 
 impl Desk {
+    fn new(bank: Bank) -> Self {
+        Self {
+            bank,
+            table: Table::new(),
+            journal: None,
+            epoch: Instant::now(),
+            is_swept: AtomicBool::new(false),
+        }
+    }
+
     /// In milliseconds since the ledger began.
     fn now(&self) -> u64 {
         u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)

@@ -43,7 +43,10 @@ pub use self::{
     budget::Budget,
     gate::{Deciding, QuotaGate},
     layer::QuotaLayer,
-    ledger::{Claim, Hold, Holding, Ledger, Overrun, Settlement, Short, State, Warning, Why},
+    ledger::{
+        Claim, Hold, Holding, Journal, JournalError, Ledger, Overrun, Settlement, Short, State,
+        Warning, Why,
+    },
     measures::Measures,
     permit::Permit,
     quota::Quota,

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tollgate::{
     auth::{KeyRing, Keys, Pepper, RingPolicy},
     quota::{
-        Bank, Ledger,
+        Bank, Journal, Ledger,
         bank::Punctual,
         usage::{MemoryUsage, RollUp},
     },
@@ -67,10 +67,14 @@ impl Stores {
                 true => Bank::new(authority),
                 false => Bank::new(Punctual::new(authority)),
             };
-            Ledger::new(match redis {
+            let bank = match redis {
                 Some(redis) => bank.with_reserve(RedisReserve::new(redis).prefix(prefix)),
                 None => bank,
-            })
+            };
+            match journal(config, configured) {
+                Some(journal) => Ledger::with_journal(bank, journal),
+                None => Ledger::new(bank),
+            }
         };
         let pepper = Pepper::new(pepper(config, configured)?.expose_secret());
         let policy = RingPolicy::new()
@@ -99,6 +103,18 @@ fn told(ledger: Ledger, config: &Config) -> Ledger {
         .patience(config.quota.patience)
         .warn_at(config.quota.warn_at)
         .on_warning(|warning| tracing::warn!(?warning, "a budget is nearly spent"))
+}
+
+/// The configured journal, or one beside the embedded database. Of two gateways in a folder, one has it.
+fn journal(config: &Config, database: &config::Database) -> Option<Journal> {
+    let beside = || Some(database.file()?.with_extension("journal"));
+    let path = config.quota.journal.clone().or_else(beside)?;
+    let journal = Journal::open(&path);
+    if let Err(error) = &journal {
+        let error = crate::chain(error);
+        tracing::warn!(path = %path.display(), error, "what a kill leaves of budgets will stay spent");
+    }
+    journal.ok()
 }
 
 fn redis(config: &config::Redis) -> Result<Redis, Error> {

@@ -1,5 +1,6 @@
 mod exchange;
 mod hear;
+mod record;
 mod rest;
 mod talk;
 
@@ -9,7 +10,7 @@ use tollgate_core::fact::Mode;
 
 pub use self::exchange::{Ask, Send, Ticket};
 use self::exchange::{Exchange, Front};
-pub(crate) use self::rest::Rest;
+pub(crate) use self::{record::Record, rest::Rest};
 use super::{
     pool::{Giver, Part, Pool},
     sizing::Sizing,
@@ -34,6 +35,8 @@ pub struct Account {
     /// Whether the bank knows this asker no more: it needs to be a new one.
     outdated: bool,
     running: Option<Running>,
+    /// The window of what a dead process left, until the authority has named one.
+    inherited: Option<Window>,
     /// What the authority said that is left.
     left: i64,
     /// What was settled in the running window.
@@ -124,6 +127,7 @@ impl Account {
             introduced: false,
             outdated: false,
             running: None,
+            inherited: None,
             left: 0,
             spent: 0,
             pools: Vec::new(),
@@ -402,7 +406,8 @@ impl Account {
 
     /// Forgets pools that nothing is open or free in: what they were granted stays spent.
     fn tidy(&mut self) {
-        let running = self.running.map(|running| running.window.number);
+        let named = self.running.map(|running| running.window);
+        let running = named.or(self.inherited).map(|window| window.number);
         self.pools.retain(|pool| {
             let is_over = Some(pool.window) != running && pool.window != UNNAMED;
             pool.open > 0 || pool.unreported() > 0 || (pool.free() > 0 && !is_over)

@@ -18,7 +18,7 @@ pub struct Short {
 }
 
 impl Short {
-    /// There is no place for the account.
+    /// There is no place for the account, or in the journal.
     pub(super) const fn full(index: usize) -> Self {
         Self {
             index,

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::{
     account::{Account, Rest},
-    claim::Claim,
+    claim::{self, Claim},
 };
 use crate::{Budget, bank::Asker};
 
@@ -41,6 +41,8 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) struct State {
     slot: Slot,
+    /// Where it is noted in the journal.
+    pub(super) place: Option<u32>,
     /// Whether a task talks with the bank about it.
     pub(super) is_talking: bool,
 }
@@ -97,19 +99,25 @@ impl Table {
         let text: Arc<str> = claim.text().into();
         let asker = Asker::random();
         let account = Account::new(Arc::clone(&text), claim.budget.clone(), asker, with_reserve);
-        let slot = Slot::Awake(Box::new(account));
-        let entry = Arc::new(Entry {
-            hash,
-            text,
-            state: Mutex::new(State {
-                slot,
-                is_talking: false,
-            }),
-            changed: Notify::new(),
-        });
+        let entry = Arc::new(Entry::new(hash, text, account, None));
         shard.insert_unique(hash, Arc::clone(&entry), |entry| entry.hash);
         self.size.fetch_add(1, Ordering::Relaxed);
         Some(entry)
+    }
+
+    /// Puts in an account of this text that is noted there, if there is none and the text is one.
+    pub(super) fn insert(&self, text: &Arc<str>, account: impl FnOnce() -> Account, place: u32) {
+        let Some(parts) = claim::split(text) else {
+            return;
+        };
+        let hash = self.hasher.hash_one(parts);
+        let mut shard = lock(self.shard(hash));
+        let found = shard.find(hash, |entry| entry.hash == hash && entry.text == *text);
+        if found.is_none() {
+            let entry = Entry::new(hash, Arc::clone(text), account(), Some(place));
+            shard.insert_unique(hash, Arc::new(entry), |entry| entry.hash);
+            self.size.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Those of a shard that this is true of.
@@ -172,6 +180,19 @@ impl fmt::Debug for Table {
 }
 
 impl Entry {
+    fn new(hash: u64, text: Arc<str>, account: Account, place: Option<u32>) -> Self {
+        Self {
+            hash,
+            text,
+            state: Mutex::new(State {
+                slot: Slot::Awake(Box::new(account)),
+                place,
+                is_talking: false,
+            }),
+            changed: Notify::new(),
+        }
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
@@ -200,15 +221,19 @@ impl State {
         self.awake().expect("it has just been woken")
     }
 
-    /// Lets it rest, if it was not used lately.
-    pub(super) fn rest(&mut self, now: u64) {
-        if let Some(rest) = self.awake().and_then(|account| account.rest(now)) {
+    /// Lets it rest, if it was not used lately. Answers whether it does from now on.
+    pub(super) fn rest(&mut self, now: u64) -> bool {
+        let rest = self.awake().and_then(|account| account.rest(now));
+        if let Some(rest) = rest {
             self.slot = Slot::Resting(rest);
         }
+        rest.is_some()
     }
 
     fn is_idle(&mut self, now: u64) -> bool {
-        !self.is_talking && self.awake().is_none_or(|account| account.is_idle(now))
+        // One that is noted in the journal rests first.
+        let is_used = self.is_talking || self.place.is_some();
+        !is_used && self.awake().is_none_or(|account| account.is_idle(now))
     }
 }
 

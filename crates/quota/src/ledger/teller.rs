@@ -54,10 +54,18 @@ impl Teller {
                 let mut state = self.entry.lock();
                 let now = self.desk.now();
                 let account = state.awake();
-                let (send, again_at) = account.map_or((None, None), |account| {
-                    let send = account.next_message(now, || Asker::random().0);
-                    let again_at = account.due(now).filter(|_| account.is_lost());
-                    (send, again_at)
+                let send =
+                    account.and_then(|account| account.next_message(now, || Asker::random().0));
+                // Before it is sent: nobody uses its number again, or has what it gives back.
+                let (send, unsaid) = match send.is_none() || self.desk.note(&mut state) {
+                    true => (send, None),
+                    false => (None, send),
+                };
+                let again_at = state.awake().and_then(|account| {
+                    if let Some(send) = unsaid {
+                        account.lost(send.ticket, now);
+                    }
+                    account.due(now).filter(|_| account.is_lost())
                 });
                 self.under_way = send.as_ref().map(|send| send.ticket);
                 // Said under the same lock: whoever comes next finds nobody, and begins anew.
@@ -146,7 +154,7 @@ pub(super) fn sweep(desk: &Arc<Desk>, options: &Arc<Options>) {
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
         return;
     };
-    if desk.is_swept.swap(true, Ordering::AcqRel) {
+    if desk.is_swept.load(Ordering::Relaxed) || desk.is_swept.swap(true, Ordering::AcqRel) {
         return;
     }
     let sweeper = Sweeper {
@@ -186,7 +194,9 @@ impl Sweeper {
             let due = state.awake().and_then(|account| account.due(now));
             let is_due = due.is_some_and(|due| due <= now);
             state.is_talking = is_due;
-            state.rest(now);
+            if state.rest(now) {
+                desk.note(state);
+            }
             is_due
         });
         for entry in due {

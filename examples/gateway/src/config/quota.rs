@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 use tollgate::{
@@ -33,6 +33,8 @@ pub(crate) struct Quotas {
     pub(crate) replicas: u32,
     /// Keeps hard budgets in memory only.
     pub(crate) volatile: bool,
+    /// What a gateway that was killed had left of its leases. Beside an embedded database if nothing is said.
+    pub(crate) journal: Option<PathBuf>,
     /// How long a request waits for a lease of its budget.
     #[serde(with = "humantime_serde")]
     pub(crate) patience: Duration,
@@ -59,6 +61,7 @@ impl Default for Quotas {
             when_away: WhenAway::Deny,
             replicas: 1,
             volatile: false,
+            journal: None,
             patience: Duration::from_millis(50),
             warn_at: 80,
             expect_output: 1000,

@@ -133,6 +133,7 @@ impl Account {
             return false;
         }
         self.introduced = true;
+        self.inherited = None;
         if known == Some(window.number) {
             // An authority whose clock was put back waits at the end of its window: it is not asked all the time.
             closes = closes.max(now.saturating_add(LEAST_WINDOW));

@@ -18,6 +18,7 @@ impl Account {
             if self.outdated {
                 self.outdated = false;
                 self.introduced = false;
+                self.disclaim();
                 self.asker = Asker(draw());
                 self.numbers = [0; 2];
             }
@@ -126,7 +127,10 @@ impl Account {
                 || !self.debts.is_empty()
                 || report.is_some()
                 || self.is_unnamed();
-            return needed.then(|| self.grant(now));
+            return match needed {
+                true => Some(self.grant(now)),
+                false => self.give_back(now),
+            };
         }
         if let Some((window, amount)) = self.debts.first().copied() {
             return Some(charge(window, amount, Purpose::Debt { window, amount }));
@@ -234,23 +238,21 @@ impl Account {
     /// Destroys what is free and not needed, and says so to whom it came from. Where it goes is decided once.
     fn give_back(&mut self, now: u64) -> Option<(Content, Purpose)> {
         let (id, at) = self.returnable(now)?;
-        let running = self.running.filter(|_| at <= now)?;
+        let named = self.running.map(|running| running.window);
+        let window = named.or(self.inherited).filter(|_| at <= now)?;
         let pool = self.pools.iter_mut().find(|pool| pool.id == id)?;
         let amount = pool.free();
         pool.granted -= amount;
         let giver = pool.giver;
         self.tidy();
         let content = match giver {
-            Giver::Reserve(holder) => {
-                let window = running.window;
-                Content::Demand(bank::Demand::GiveBack {
-                    holder,
-                    window,
-                    amount,
-                })
-            }
+            Giver::Reserve(holder) => Content::Demand(bank::Demand::GiveBack {
+                holder,
+                window,
+                amount,
+            }),
             _ => {
-                let window = running.window.number;
+                let window = window.number;
                 Content::Order(Order::GiveBack { window, amount })
             }
         };
@@ -259,7 +261,11 @@ impl Account {
 
     /// A pool that has something to give back, and when.
     pub(super) fn returnable(&self, now: u64) -> Option<(u32, u64)> {
-        let window = self.window(now).filter(|_| self.introduced)?;
+        let window = match self.inherited {
+            // It goes back to whom it came from, who knows best whether it is theirs.
+            Some(window) => window.number,
+            None => self.window(now).filter(|_| self.introduced)?,
+        };
         let idle = match (self.is_hurried, self.scarce) {
             (true, _) => now,
             (_, true) => self.touched.saturating_add(SCARCE),
@@ -267,7 +273,11 @@ impl Account {
         };
         let at = |pool: &Pool| match (pool.giver, self.front.as_deref()) {
             // It may have gone and come back under another name: in doubt it stays spent.
-            (Giver::Reserve(holder), Some(front)) if front.holder != Some(holder) => None,
+            (Giver::Reserve(holder), Some(front))
+                if front.holder != Some(holder) && self.inherited.is_none() =>
+            {
+                None
+            }
             (Giver::Reserve(_), Some(front)) => Some(idle.max(front.away_until)),
             (Giver::Reserve(_), None) => None,
             _ => Some(idle),

@@ -201,6 +201,52 @@ fn what_a_holder_lent_that_is_gone_goes_back_to_the_authority() {
 }
 
 #[test]
+fn what_a_dead_process_was_lent_goes_back_to_its_holder_or_stays_spent() {
+    for is_same in [true, false] {
+        let mut bench = Bench::new(hard(100_000), true);
+        bench.fill(10);
+        bench.fill(20);
+        bench.settle(1, 0);
+        assert!(bench.noted.is_some_and(|record| record.lent.is_some()) || bench.hold(1).is_ok());
+        let granted = bench.book.windows[0].granted;
+        let lent = bench.reserve.as_ref().unwrap().granted;
+        if !is_same {
+            bench.reserve.as_mut().unwrap().forget(99);
+        }
+
+        bench.die();
+        let free: i64 = bench.account.pools().iter().map(Pool::free).sum();
+        assert!(free > 0);
+        bench.now += 5_000;
+        bench.exchange();
+
+        assert!(bench.account.pools().is_empty());
+        assert_eq!(bench.book.windows[0].granted, granted);
+        if is_same {
+            assert_eq!(bench.reserve.as_ref().unwrap().granted, lent - free);
+        }
+    }
+}
+
+#[test]
+fn what_a_dead_process_left_is_held_once_the_authority_has_named_the_window() {
+    let mut bench = Bench::new(hard(1_000), false);
+    bench.fill(100);
+    bench.settle(0, 0);
+    bench.fill(10);
+    bench.die();
+
+    assert_eq!(bench.hold(90), Err(Why::Unavailable));
+    let send = bench.send().unwrap();
+    assert_eq!(send.ticket.asker, Asker(1));
+    let answer = bench.decide(&send);
+    bench.tell(send.ticket, Heard::Answer(answer));
+
+    assert!(bench.hold(90).is_ok());
+    bench.check();
+}
+
+#[test]
 fn a_soft_budget_is_counted_here_and_told_once_a_second() {
     let mut bench = Bench::new(Budget::soft(Cost::from_nanos(100), Period::Day), false);
     assert_eq!(
@@ -287,6 +333,9 @@ enum Step {
     Wait(u64),
     Flush,
     Forget,
+    Die,
+    /// What the dead one had sent arrives.
+    Late,
     NextWindow,
 }
 
@@ -302,6 +351,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0_u64..5_000).prop_map(Step::Wait),
         1 => Just(Step::Flush),
         1 => Just(Step::Forget),
+        2 => Just(Step::Die),
+        1 => Just(Step::Late),
         1 => Just(Step::NextWindow),
     ]
 }
@@ -316,6 +367,10 @@ struct Bench {
     draws: u128,
     open: Vec<Part>,
     under_way: Option<Send>,
+    /// What the journal says.
+    noted: Option<Record>,
+    /// What a dead process had sent.
+    late: Option<Send>,
     answers: VecDeque<(Ticket, Heard)>,
     heard: Vec<(Ticket, Heard)>,
     /// Settled, by all windows.
@@ -426,6 +481,8 @@ impl Bench {
             draws: 1,
             open: Vec::new(),
             under_way: None,
+            noted: None,
+            late: None,
             answers: VecDeque::new(),
             heard: Vec::new(),
             billed: 0,
@@ -441,14 +498,22 @@ impl Bench {
             now,
             ..
         } = self;
-        account.hold(budget, amount, *now, |part| open.push(part))
+        let held = account.hold(budget, amount, *now, |part| open.push(part));
+        if held.is_ok() {
+            self.noted = self.account.record();
+        }
+        held
     }
 
     fn settle(&mut self, index: usize, spent: i64) -> i64 {
         let part = self.open.remove(index);
         self.billed += spent.max(0);
         self.over += (spent - part.amount()).max(0);
-        self.account.settle(part, spent, self.now)
+        let debt = self.account.settle(part, spent, self.now);
+        if spent > part.amount() {
+            self.noted = self.account.record();
+        }
+        debt
     }
 
     /// Asks until it is there, and holds it.
@@ -464,10 +529,29 @@ impl Bench {
 
     fn send(&mut self) -> Option<Send> {
         let draws = &mut self.draws;
-        self.account.next_message(self.now, || {
+        let send = self.account.next_message(self.now, || {
             *draws += 1;
             *draws
-        })
+        });
+        if send.is_some() {
+            self.noted = self.account.record();
+        }
+        send
+    }
+
+    /// The process is killed, and another one goes on. What was open is billed in full.
+    fn die(&mut self) {
+        self.billed += self.open.drain(..).map(|part| part.amount()).sum::<i64>();
+        self.late = self.under_way.take().or(self.late.take());
+        let with_reserve = self.reserve.is_some();
+        self.draws += 1;
+        self.account = match self.noted {
+            Some(record) => Account::inherit(Arc::from("a"), record, with_reserve, self.now),
+            None => {
+                let asker = Asker(self.draws);
+                Account::new(Arc::from("a"), self.budget.clone(), asker, with_reserve)
+            }
+        };
     }
 
     fn decide(&mut self, send: &Send) -> Answer {
@@ -564,6 +648,13 @@ impl Bench {
                 self.reserve
                     .iter_mut()
                     .for_each(|reserve| reserve.forget(draws));
+            }
+            Step::Die => self.die(),
+            Step::Late => {
+                if let Some(send) = self.late.take() {
+                    let heard = self.hear(&send);
+                    self.tell(send.ticket, heard);
+                }
             }
             Step::Forget => self.book.askers.clear(),
             Step::NextWindow => self.now += 3_600_000,
