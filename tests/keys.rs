@@ -160,6 +160,27 @@ async fn operators_need_their_token_where_one_is_set() {
 }
 
 #[tokio::test]
+async fn a_page_whose_name_points_here_makes_no_key_whatever_it_sends() {
+    let provider = Provider::start(Simulated::new().key("sk-simulated"));
+    let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
+
+    for method in [Method::GET, Method::POST] {
+        let mut request = request(&gateway, method, "/api/keys", json!({}));
+        for (name, value) in [
+            (header::HOST, "pages.example:8081"),
+            (header::ORIGIN, "http://pages.example:8081"),
+            (header::AUTHORIZATION, "Bearer anything"),
+        ] {
+            let value = value.parse().expect("it is a header");
+            request.headers_mut().insert(name, value);
+        }
+        let answer = gateway.send(request).await;
+
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.text());
+    }
+}
+
+#[tokio::test]
 async fn every_gateway_hears_of_a_revoked_key_and_known_keys_outlive_the_database() {
     let Some(mut postgres) = Postgres::new() else {
         return;

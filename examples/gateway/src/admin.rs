@@ -67,7 +67,7 @@ impl Admin {
         let draining = self.draining;
         let api = api.layer(axum::middleware::from_fn(guard::no_pages));
         let api = match token {
-            None => api,
+            None => api.layer(axum::middleware::from_fn(guard::by_address)),
             Some(token) => {
                 let operator = Principal::new("operator");
                 let keys = ApiKeys::new().with_key(token.expose_secret(), operator);

@@ -12,9 +12,6 @@ pub(super) async fn no_pages(request: Request, next: Next) -> Response {
     let headers = request.headers();
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     let refused = |why| problem(StatusCode::FORBIDDEN, "not_for_pages", why);
-    if !is_by_address(headers) && !headers.contains_key(header::AUTHORIZATION) {
-        return refused("without a token, operators ask by an address or `localhost`");
-    }
     if headers.contains_key(header::ORIGIN) && !is_same_origin(headers) {
         return refused("the request comes from another site's page");
     }
@@ -34,6 +31,16 @@ pub(super) async fn no_pages(request: Request, next: Next) -> Response {
         );
     }
     next.run(request).await
+}
+
+/// Where no token is asked for, keeps out pages whose site's name was made to point here: to the browser they are of the same
+/// origin, and can send any header.
+pub(super) async fn by_address(request: Request, next: Next) -> Response {
+    if is_by_address(request.headers()) {
+        return next.run(request).await;
+    }
+    let why = "without `admin.token`, operators ask by an address or `localhost`";
+    problem(StatusCode::FORBIDDEN, "not_for_pages", why)
 }
 
 /// A name could be anybody's, who lets it point here.
