@@ -181,6 +181,22 @@ async fn a_page_whose_name_points_here_makes_no_key_whatever_it_sends() {
 }
 
 #[tokio::test]
+async fn what_needs_no_body_needs_no_content_type() {
+    let provider = Provider::start(Simulated::new().key("sk-simulated"));
+    let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
+    let made = admin(&gateway, Method::POST, "/api/keys", json!({})).await;
+    let (id, key) = id_and_key(&made);
+
+    let path = format!("/api/keys/{id}/disable");
+    let mut request = request(&gateway, Method::POST, &path, Value::Null);
+    request.headers_mut().remove(header::CONTENT_TYPE);
+    let disabled = gateway.send(request).await;
+
+    assert_eq!(disabled.status, StatusCode::OK, "{}", disabled.text());
+    becomes(&gateway, &key, StatusCode::UNAUTHORIZED).await;
+}
+
+#[tokio::test]
 async fn every_gateway_hears_of_a_revoked_key_and_known_keys_outlive_the_database() {
     let Some(mut postgres) = Postgres::new() else {
         return;

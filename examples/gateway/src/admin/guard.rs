@@ -4,6 +4,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use http_body::Body;
 
 use super::problem;
 
@@ -19,9 +20,7 @@ pub(super) async fn no_pages(request: Request, next: Next) -> Response {
     let is_json = headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
-    let has_body = headers
-        .get(header::CONTENT_LENGTH)
-        .is_none_or(|length| length != "0");
+    let has_body = !request.body().is_end_stream();
     if changes && has_body && !is_json && *request.method() != Method::DELETE {
         let why = "send `Content-Type: application/json`";
         return problem(
