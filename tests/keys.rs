@@ -197,6 +197,39 @@ async fn what_needs_no_body_needs_no_content_type() {
 }
 
 #[tokio::test]
+async fn what_a_group_does_not_know_is_refused_and_not_passed_over() {
+    let provider = Provider::start(Simulated::new().key("sk-simulated"));
+    let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
+
+    let team = json!({ "permissons": { "models": ["sim"] } });
+    let put = admin(&gateway, Method::PUT, "/api/teams/search", team).await;
+    let read = admin(&gateway, Method::GET, "/api/teams/search", Value::Null).await;
+
+    assert_eq!(put.status, StatusCode::BAD_REQUEST, "{}", put.text());
+    assert!(put.text().contains("permissons"), "{}", put.text());
+    assert_eq!(read.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_group_that_was_read_can_be_put_back() {
+    let provider = Provider::start(Simulated::new().key("sk-simulated"));
+    let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
+    let team = json!({ "name": "Search", "terms": { "requests_per_hour": 3 } });
+    admin(&gateway, Method::PUT, "/api/teams/search", team).await;
+    let mut page = admin(&gateway, Method::GET, "/api/teams/search", Value::Null)
+        .await
+        .json();
+
+    page["disabled"] = true.into();
+    let put = admin(&gateway, Method::PUT, "/api/teams/search", page.clone()).await;
+    let late = admin(&gateway, Method::PUT, "/api/teams/search", page).await;
+
+    assert_eq!(put.status, StatusCode::OK, "{}", put.text());
+    assert_eq!(put.json()["terms"]["requests_per_hour"], 3);
+    assert_eq!(late.status, StatusCode::CONFLICT, "{}", late.text());
+}
+
+#[tokio::test]
 async fn every_gateway_hears_of_a_revoked_key_and_known_keys_outlive_the_database() {
     let Some(mut postgres) = Postgres::new() else {
         return;

@@ -12,7 +12,9 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use tollgate::auth::{GroupKind, GroupRecord, KeyRecord, KeyRing, Keys, KeysError, Page};
+use tollgate::{
+    auth::{GroupKind, GroupRecord, KeyPatch, KeyRecord, KeyRing, Keys, KeysError, NewKey, Page},
+};
 
 use super::problem;
 
@@ -68,7 +70,8 @@ type Id = Path<String>;
 type Asked = Query<HashMap<String, String>>;
 
 async fn create(State(desk): Desk, body: Bytes) -> Result<Response, Problem> {
-    let (record, key) = desk.keys.create(read_body(&body)?).await?;
+    let new: NewKey = read_body(&body)?;
+    let (record, key) = desk.keys.create(new).await?;
     let page = desk.shown(record, Some(&key)).await;
     Ok((StatusCode::CREATED, axum::Json(page)).into_response())
 }
@@ -89,7 +92,8 @@ async fn update(
     Path(id): Id,
     body: Bytes,
 ) -> Result<axum::Json<Value>, Problem> {
-    let record = desk.keys.update(&id, read_body(&body)?).await?;
+    let patch: KeyPatch = read_body(&body)?;
+    let record = desk.keys.update(&id, patch).await?;
     Ok(axum::Json(desk.shown(record, None).await))
 }
 
@@ -161,6 +165,9 @@ async fn put_group(
     let fields = value
         .as_object_mut()
         .ok_or_else(|| Problem::malformed("the body is not an object"))?;
+    if let Some(name) = fields.keys().find(|name| !IN_A_GROUP.contains(&&***name)) {
+        return Err(Problem::malformed(&format!("a group has no `{name}`")));
+    }
     fields.insert("kind".into(), json!(kind));
     fields.insert("id".into(), json!(id));
     let mut record: GroupRecord =
@@ -292,6 +299,22 @@ impl IntoResponse for Problem {
         problem(self.0, self.1, &self.2)
     }
 }
+
+/// What is in a group's page, and so can be put back. A word that is not is a mistake, which could lift a limit.
+const IN_A_GROUP: [&str; 12] = [
+    "kind",
+    "id",
+    "name",
+    "parent",
+    "permissions",
+    "terms",
+    "classification",
+    "metadata",
+    "created_at",
+    "disabled",
+    "deleted",
+    "version",
+];
 
 /// How long an answer waits until this gateway goes by what it says.
 const SETTLES: Duration = Duration::from_secs(2);
