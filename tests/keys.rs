@@ -230,6 +230,35 @@ async fn a_group_that_was_read_can_be_put_back() {
 }
 
 #[tokio::test]
+async fn terms_that_cannot_hold_are_refused_when_they_are_written() {
+    let provider = Provider::start(Simulated::new().key("sk-simulated"));
+    let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
+    let made = admin(&gateway, Method::POST, "/api/keys", json!({})).await;
+    let (id, _) = id_and_key(&made);
+    let budget = json!({ "usd": 5, "every": "day", "zone": "Mars/Olympus" });
+
+    for (terms, why) in [
+        (json!({ "budget": budget }), "zone"),
+        (
+            json!({ "requests_per_day": 1, "burst": 1_000_000_000 }),
+            "hundred years",
+        ),
+    ] {
+        let body = json!({ "terms": terms });
+        for (method, path) in [
+            (Method::POST, "/api/keys"),
+            (Method::PATCH, &format!("/api/keys/{id}")),
+            (Method::PUT, "/api/teams/search"),
+        ] {
+            let answer = admin(&gateway, method, path, body.clone()).await;
+
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
+            assert!(answer.text().contains(why), "{}", answer.text());
+        }
+    }
+}
+
+#[tokio::test]
 async fn every_gateway_hears_of_a_revoked_key_and_known_keys_outlive_the_database() {
     let Some(mut postgres) = Postgres::new() else {
         return;

@@ -23,7 +23,7 @@ pub(crate) use self::{
     catalog::{Model, Provider, Strategy},
     error::{ConfigError, Mistake},
     prices::{PriceFile, changed},
-    quota::{OnDisconnect, Quotas, WhenAway},
+    quota::{OnDisconnect, Quotas, WhenAway, check as check_terms},
     sections::{Audit, Balance, Batch, Breaker, Cache, Key, Server, Simulated, Timeout},
     stores::{Database, Redis},
 };

@@ -14,9 +14,11 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tollgate::{
     auth::{GroupKind, GroupRecord, KeyPatch, KeyRecord, KeyRing, Keys, KeysError, NewKey, Page},
+    core::fact::Terms,
 };
 
 use super::problem;
+use crate::config::check_terms;
 
 /// Keys, and the groups that they belong to.
 #[derive(Clone, Debug)]
@@ -71,6 +73,7 @@ type Asked = Query<HashMap<String, String>>;
 
 async fn create(State(desk): Desk, body: Bytes) -> Result<Response, Problem> {
     let new: NewKey = read_body(&body)?;
+    check(&new.terms)?;
     let (record, key) = desk.keys.create(new).await?;
     let page = desk.shown(record, Some(&key)).await;
     Ok((StatusCode::CREATED, axum::Json(page)).into_response())
@@ -93,6 +96,7 @@ async fn update(
     body: Bytes,
 ) -> Result<axum::Json<Value>, Problem> {
     let patch: KeyPatch = read_body(&body)?;
+    patch.terms.as_ref().map_or(Ok(()), check)?;
     let record = desk.keys.update(&id, patch).await?;
     Ok(axum::Json(desk.shown(record, None).await))
 }
@@ -172,6 +176,7 @@ async fn put_group(
     fields.insert("id".into(), json!(id));
     let mut record: GroupRecord =
         serde_json::from_value(value).map_err(|error| Problem::malformed(&error.to_string()))?;
+    check(&record.terms)?;
     if let Some(known) = known {
         record.created_at = known.created_at;
         if record.version == 0 {
@@ -240,6 +245,11 @@ fn read_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         *expires_at = time.as_millisecond().into();
     }
     serde_json::from_value(value).map_err(|error| Problem::malformed(&error.to_string()))
+}
+
+/// A term that cannot hold would be found out by callers.
+fn check(terms: &Terms) -> Result<(), Problem> {
+    check_terms("terms", terms).map_err(|error| Problem::malformed(&error.to_string()))
 }
 
 fn page(asked: &HashMap<String, String>) -> Result<Page, Problem> {
