@@ -230,6 +230,19 @@ async fn a_group_that_was_read_can_be_put_back() {
 }
 
 #[tokio::test]
+async fn the_name_of_a_deleted_group_is_refused_with_the_reason() {
+    let provider = Provider::start(Simulated::new().key("sk-simulated"));
+    let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
+    admin(&gateway, Method::PUT, "/api/teams/search", json!({})).await;
+    admin(&gateway, Method::DELETE, "/api/teams/search", Value::Null).await;
+
+    let again = admin(&gateway, Method::PUT, "/api/teams/search", json!({})).await;
+
+    assert_eq!(again.status, StatusCode::BAD_REQUEST, "{}", again.text());
+    assert!(again.text().contains("deleted"), "{}", again.text());
+}
+
+#[tokio::test]
 async fn terms_that_cannot_hold_are_refused_when_they_are_written() {
     let provider = Provider::start(Simulated::new().key("sk-simulated"));
     let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
