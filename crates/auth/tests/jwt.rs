@@ -492,6 +492,16 @@ fn an_issuer_that_cannot_be_right_is_an_error() {
         ),
         ("twice", vec![issuer(), issuer()], InvalidIssuer::Twice),
         (
+            "the same name",
+            vec![issuer().named("corp"), other().named("corp")],
+            InvalidIssuer::Names,
+        ),
+        (
+            "a name that callers of another can have",
+            vec![issuer().named("corp:eu"), other().named("corp")],
+            InvalidIssuer::Names,
+        ),
+        (
             "no keys",
             vec![issuer().keys("{\"keys\":[]}")],
             InvalidIssuer::Keys,

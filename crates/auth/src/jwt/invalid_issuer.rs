@@ -8,7 +8,9 @@ pub enum InvalidIssuer {
     Incomplete,
     /// The keys that were given are no JWK set, or none of them can be used.
     Keys,
-    /// Two issuers have the same name.
+    /// Two issuers are called the same, or one as the other with a colon behind it: their callers could have the same names.
+    Names,
+    /// Two issuers have the same `iss`.
     Twice,
     /// The address of the keys is none, or neither HTTPS nor of this machine.
     Url,
@@ -20,6 +22,9 @@ impl fmt::Display for InvalidIssuer {
             Self::Incomplete => "an issuer needs a name, an audience and an algorithm",
             Self::Keys => {
                 "an issuer's keys are a JWK set with at least one key that fits its algorithms"
+            }
+            Self::Names => {
+                "two issuers are called the same, or one as the other with a colon behind it: name them apart"
             }
             Self::Twice => "an issuer is configured twice",
             Self::Url => "an issuer's keys come over HTTPS, or over HTTP from this machine",
