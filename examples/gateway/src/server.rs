@@ -102,9 +102,9 @@ impl Server {
     pub(crate) fn greeting(&self) -> String {
         let server = &self.config.server;
         let mut text = format!(
-            "tollgate-gateway {}\n\n  callers    http://{}/v1\n  metrics    http://{}/metrics\n  audit log  {}\n",
+            "tollgate-gateway {}\n\n  callers    {}/v1\n  metrics    http://{}/metrics\n  audit log  {}\n",
             env!("CARGO_PKG_VERSION"),
-            server.listen,
+            server.url(),
             server.admin,
             self.config.audit.path.display(),
         );
@@ -112,8 +112,8 @@ impl Server {
         if let Some(key) = fresh.and_then(|key| key.key.as_ref()) {
             let (key, model) = (key.expose_secret(), &self.config.models[0].name);
             text += &format!(
-                "  key        {key}\n\ncurl http://{}/v1/chat/completions ",
-                server.listen
+                "  key        {key}\n\ncurl {}/v1/chat/completions ",
+                server.url()
             );
             text +=
                 &format!("-H 'authorization: Bearer {key}' -H 'content-type: application/json' ");

@@ -46,6 +46,14 @@ impl Default for Server {
     }
 }
 
+impl Server {
+    /// Where callers are served.
+    pub(crate) fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.listen)
+    }
+}
+
 /// Who may call.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -17,8 +17,10 @@ impl Config {
         let server = &self.server;
         writeln!(
             text,
-            "callers    http://{}, {} workers, bodies to {}",
-            server.listen, server.workers, server.max_body
+            "callers    {}, {} workers, bodies to {}",
+            server.url(),
+            server.workers,
+            server.max_body
         )?;
         writeln!(text, "operators  http://{}", server.admin)?;
         for key in &self.keys {
