@@ -279,7 +279,7 @@ async fn every_gateway_hears_of_a_revoked_key_and_known_keys_outlive_the_databas
     postgres.start().await;
     let provider = Provider::start(Simulated::new().key("sk-simulated"));
     let database = format!(
-        "[database]\nurl = \"{}\"\n[auth]\npepper = \"for all\"\n",
+        "[database]\nurl = \"{}\"\n[auth]\npepper = \"for all gateways\"\n",
         postgres.url()
     );
     let config = config(&provider, &database);

@@ -41,7 +41,8 @@ pub(crate) fn auth(config: &Config, ring: Option<KeyRing>) -> Result<AuthLayer<V
     })
 }
 
-fn tokens(issuers: &[config::Issuer]) -> Result<Option<Jwt>, Error> {
+/// Who believes tokens, if any are to be believed.
+pub(crate) fn tokens(issuers: &[config::Issuer]) -> Result<Option<Jwt>, Error> {
     if issuers.is_empty() {
         return Ok(None);
     }
@@ -79,6 +80,10 @@ fn tokens(issuers: &[config::Issuer]) -> Result<Option<Jwt>, Error> {
                 issuer = set(issuer, claim);
             }
         }
+        // Of one alone it is known which one is wrong.
+        Jwt::new([issuer.clone()]).map_err(|error| {
+            format!("the issuer `{}` cannot be used: {error}", configured.issuer)
+        })?;
         all.push(issuer);
     }
     Ok(Some(Jwt::new(all)?))

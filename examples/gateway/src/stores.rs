@@ -106,7 +106,8 @@ fn told(ledger: Ledger, config: &Config) -> Ledger {
         .on_warning(|warning| tracing::warn!(?warning, "a budget is nearly spent"))
 }
 
-fn redis(config: &config::Redis) -> Result<Redis, Error> {
+/// Redis as it is configured; nothing is asked of it yet.
+pub(crate) fn redis(config: &config::Redis) -> Result<Redis, Error> {
     let redis = if config.cluster {
         Redis::cluster(std::slice::from_ref(&config.url))?
     } else {
