@@ -211,6 +211,16 @@ async fn what_a_group_does_not_know_is_refused_and_not_passed_over() {
 }
 
 #[tokio::test]
+async fn a_list_is_no_key() {
+    let provider = Provider::start(Simulated::new().key("sk-simulated"));
+    let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
+
+    let made = admin(&gateway, Method::POST, "/api/keys", json!([])).await;
+
+    assert_eq!(made.status, StatusCode::BAD_REQUEST, "{}", made.text());
+}
+
+#[tokio::test]
 async fn a_group_that_was_read_can_be_put_back() {
     let provider = Provider::start(Simulated::new().key("sk-simulated"));
     let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;

@@ -168,7 +168,7 @@ async fn put_group(
     };
     let fields = value
         .as_object_mut()
-        .ok_or_else(|| Problem::malformed("the body is not an object"))?;
+        .expect("`read_body` takes objects only");
     if let Some(name) = fields.keys().find(|name| !IN_A_GROUP.contains(&&***name)) {
         return Err(Problem::malformed(&format!("a group has no `{name}`")));
     }
@@ -236,6 +236,10 @@ fn read_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     };
     let mut value: Value =
         serde_json::from_slice(body).map_err(|error| Problem::malformed(&error.to_string()))?;
+    // Serde would read a list as well, field by field, and an empty one as a key without limits.
+    if !value.is_object() {
+        return Err(Problem::malformed("the body is not an object"));
+    }
     if let Some(expires_at) = value.get_mut("expires_at")
         && let Some(text) = expires_at.as_str()
     {
