@@ -221,6 +221,17 @@ async fn a_list_is_no_key() {
 }
 
 #[tokio::test]
+async fn without_a_database_operators_are_told_what_keys_need() {
+    let provider = Provider::start(Simulated::new().key("sk-simulated"));
+    let gateway = Gateway::start(Some(&config(&provider, ""))).await;
+
+    let answer = admin(&gateway, Method::GET, "/api/keys", Value::Null).await;
+
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    assert!(answer.text().contains("[database]"), "{}", answer.text());
+}
+
+#[tokio::test]
 async fn a_group_that_was_read_can_be_put_back() {
     let provider = Provider::start(Simulated::new().key("sk-simulated"));
     let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
