@@ -76,7 +76,7 @@ async fn who_hangs_up_pays_the_whole_hold_of_a_hard_budget() {
 
 #[tokio::test]
 async fn a_drained_call_is_settled_to_what_it_used_though_its_caller_has_left() {
-    let quota = "[quota]\non_disconnect = \"drain\"\n";
+    let quota = "on_disconnect = \"drain\"";
     let terms = r#"budget = { usd = 0.42, every = "total", hard = true }"#;
     let scene = Scene::with(quota, terms, Simulated::new()).await;
 
@@ -122,7 +122,7 @@ async fn a_spent_budget_is_still_spent_after_a_restart() {
 #[tokio::test]
 async fn clamped_calls_get_what_the_budget_still_holds() {
     let terms = r#"budget = { usd = 0.02, every = "total", hard = true }"#;
-    let scene = Scene::with("[quota]\nclamp = true\n", terms, Simulated::new()).await;
+    let scene = Scene::with("clamp = true", terms, Simulated::new()).await;
 
     let answer = scene.chat(100_000).await;
 
@@ -247,6 +247,8 @@ impl Scene {
         let provider = Provider::start(simulated.pace(Duration::from_millis(1)));
         let config = format!(
             r#"
+            [quota]
+            patience = "10s"
             {quota}
             [database]
             url = "sqlite://tollgate-data/tollgate.db"

@@ -75,6 +75,8 @@ async fn ask(gateway: &Gateway) -> StatusCode {
 fn config(provider: &Provider) -> String {
     format!(
         r#"
+        [quota]
+        patience = "10s"
         [database]
         url = "sqlite://tollgate-data/tollgate.db"
         [[keys]]

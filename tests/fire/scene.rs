@@ -68,7 +68,7 @@ impl Scene {
     /// Lets callers call while these blows fall, and holds the provider's bill against the budget.
     pub(crate) async fn play(mut self, blows: &[Blow]) {
         println!("TOLLGATE_FIRE_SEED={}", self.seed);
-        let seconds = number("TOLLGATE_FIRE_SECONDS").unwrap_or(20);
+        let seconds = number("TOLLGATE_FIRE_SECONDS").unwrap_or(10);
         let at_once = number("TOLLGATE_FIRE_CALLERS").unwrap_or(200);
         let prices = Prices {
             input: INPUT * 1_000_000,
@@ -89,17 +89,26 @@ impl Scene {
         }
         let callers = Callers::begin(&urls, at_once, KEY, &self.random);
         let between = Duration::from_secs(seconds) / blows.len() as u32;
+        let heard = Arc::clone(&callers.heard);
+        let served = || heard.answered.load(Relaxed) + heard.left.load(Relaxed);
         for blow in blows {
+            // Something goes well between two blows, unless nothing goes any more.
+            let before = served();
             sleep(between).await;
+            for _ in 0..40 {
+                if served() >= before + 20 {
+                    break;
+                }
+                sleep(Duration::from_millis(100)).await;
+            }
             let at = self.random.below(gateways.len() as u64) as usize;
             self.strike(*blow, &config, &mut gateways[at]).await;
             *urls[at].write().expect("nobody panics with it") = gateways[at].url().to_owned();
         }
         // Whatever is left is asked for, until nobody gets anything for a while.
-        let heard = Arc::clone(&callers.heard);
         let mut before = u64::MAX;
         for _ in 0..30 {
-            let now = heard.answered.load(Relaxed) + heard.left.load(Relaxed);
+            let now = served();
             if now == before {
                 break;
             }

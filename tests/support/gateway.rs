@@ -101,7 +101,7 @@ impl Gateway {
         (self.url, self.admin) = (url, admin);
     }
 
-    /// Where clients reach it, such as `http://127.0.0.1:8080`.
+    /// Where clients reach it, such as `http://127.0.0.1:8080`, or over TLS `https://127.0.0.1:8080`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
@@ -298,11 +298,10 @@ impl Drop for Gateway {
 /// The addresses that it prints: first the one for clients, then the one for operators.
 fn addresses(printed: &str) -> Option<(String, String)> {
     let url = |line: &str| {
-        let start = line.find("http://127.0.0.1:")?;
-        let rest = &line[start..];
-        let port = rest["http://127.0.0.1:".len()..].find(|char: char| !char.is_ascii_digit());
-        let end = port.map_or(rest.len(), |end| "http://127.0.0.1:".len() + end);
-        Some(rest[..end].to_owned())
+        let (before, rest) = line.split_once("://127.0.0.1:")?;
+        let scheme = before.rsplit(' ').next()?;
+        let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        Some(format!("{scheme}://127.0.0.1:{port}"))
     };
     let admin = printed
         .lines()

@@ -492,9 +492,12 @@ fn an_issuer_that_cannot_be_right_is_an_error() {
         ),
         ("twice", vec![issuer(), issuer()], InvalidIssuer::Twice),
         (
-            "the same name",
-            vec![issuer().named("corp"), other().named("corp")],
-            InvalidIssuer::Names,
+            "two of one name",
+            vec![
+                issuer().named("corp"),
+                Issuer::new("https://b.example", [AUDIENCE]).named("corp"),
+            ],
+            InvalidIssuer::Twice,
         ),
         (
             "a name that callers of another can have",

@@ -1,6 +1,7 @@
 mod fields;
 #[cfg(feature = "upstream")]
 mod limit;
+mod marks;
 mod reach;
 #[cfg(feature = "upstream")]
 mod rewrite;
@@ -20,7 +21,8 @@ use tollgate_core::{
     fact::{Abilities, Call},
 };
 
-use self::fields::Fields;
+pub(crate) use self::marks::Marks;
+use self::{fields::Fields, reach::has_sound};
 use crate::dialect::{Api, model_in};
 
 /// What is asked, and where in a body the parts stand that may have to be changed, so that the rest goes on byte for
@@ -69,6 +71,9 @@ impl Peek {
         call.max_output_tokens = fields.max_output(api);
         call.max_input_tokens = fields.max_input(api, body);
         call.surcharge = fields.surcharge(api);
+        if call.surcharge.is_none() && call.max_input_tokens.is_none() && has_sound(api, body) {
+            call.surcharge = Some("audio");
+        }
         call.choices = fields.choices(api);
         call.end_user = fields.end_user(api);
         call.abilities = Abilities {

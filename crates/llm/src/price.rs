@@ -128,6 +128,13 @@ impl Price {
         self.round_up(worst)
     }
 
+    /// Whether it says what tokens of this kind cost, however long the input is.
+    pub(crate) fn knows(&self, kind: TokenKind) -> bool {
+        let above = self.above.iter().map(|tier| &tier.rates);
+        let mut tiers = std::iter::once(&self.rates).chain(above);
+        tiers.all(|rates| rates.get(kind).is_some())
+    }
+
     /// An amount in millionths of nano-dollars, and the fee, in whole ones.
     fn round_up(&self, amount: u128) -> Result<Cost, PriceError> {
         let nanos = amount.div_ceil(MILLION) + u128::from(self.per_request.nanos());

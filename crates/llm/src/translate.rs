@@ -70,7 +70,8 @@ impl Translation {
     /// Lowers the most output that is asked for to what is allowed.
     pub(crate) fn limit(&mut self, allowed: u64) {
         if let Asked::Answer(ask) = &mut self.asked {
-            ask.max_output = Some(ask.max_output.map_or(allowed, |asked| asked.min(allowed)));
+            let asked = ask.max_output.filter(|asked| *asked > 0); // No output is no limit to some.
+            ask.max_output = Some(asked.map_or(allowed, |asked| asked.min(allowed)));
         }
     }
 

@@ -6,6 +6,7 @@ mod headers;
 mod plain;
 mod plan;
 mod send;
+mod sent;
 mod transport;
 
 use std::{

@@ -1,13 +1,18 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use http::{StatusCode, request::Parts};
+use memchr::memmem;
 use tokio::sync::watch;
 use tollgate_core::{
     Payload, Rejection,
     fact::{Call, Cost, Operation, Target},
 };
 
-use crate::{Dialect, ModelInfo, PriceError, Prices, dialect::Api, peek::Peek};
+use crate::{
+    Dialect, ModelInfo, PriceError, Prices, TokenKind,
+    dialect::Api,
+    peek::{Marks, Peek},
+};
 
 /// What a call can cost at most at its target: the size of a hold.
 ///
@@ -56,7 +61,7 @@ impl WorstCase {
     ///
     /// - 400 `cost_unbounded`, if something is billed by other things than tokens, or the input has no bound;
     /// - 400 `max_tokens_required`, if nobody says how much output there can be;
-    /// - 400 `price_unknown`, about the target;
+    /// - 400 `price_unknown`, about the target: that of the model, or of its cache if the request writes to it;
     /// - 500 `call_missing`, if the request was not inspected, or has no target.
     pub fn of(&self, parts: &Parts, output: Option<u64>) -> Result<(Cost, u64), Rejection> {
         self.at(&self.prices.borrow(), parts, output)
@@ -117,7 +122,21 @@ impl WorstCase {
             (None, None) => return Err(no_maximum()),
         };
         let price = info.price.as_ref().ok_or_else(no_price)?;
-        let input = call.max_input_tokens.or(info.context_window);
+        let body = extensions.get::<Payload>().map_or(&[][..], |it| it.bytes());
+        let unknown = [TokenKind::CacheWrite, TokenKind::CacheWrite1h].map(|it| !price.knows(it));
+        if unknown.contains(&true) {
+            let asked = Marks::of(body);
+            if asked.cache && unknown[0] || asked.cache && asked.lasting && unknown[1] {
+                return Err(no_cache_price());
+            }
+        }
+        // A window holds one input, and a request for vectors can have many.
+        let window = info.context_window.filter(|_| gives_text);
+        let window = window.map(|window| match asks_for_long_window(parts, body) {
+            true => window.max(LONG_WINDOW),
+            false => window,
+        });
+        let input = call.max_input_tokens.or(window);
         let input = input.ok_or_else(|| unbounded(NO_INPUT))?;
         let all = each.checked_mul(call.choices.into());
         let cost = match price.worst(input, all.ok_or_else(|| unbounded(TOO_MUCH))?) {
@@ -135,6 +154,14 @@ impl fmt::Debug for WorstCase {
             .field("endpoints", &self.dialects.keys())
             .finish_non_exhaustive()
     }
+}
+
+/// Whether a beta of Anthropic's is named that gives a model a longer window than tables say: in a header, or with Bedrock
+/// in the body.
+fn asks_for_long_window(parts: &Parts, body: &[u8]) -> bool {
+    let named = |value: &[u8]| memmem::find(value, b"context-1m").is_some();
+    let betas = parts.headers.get_all("anthropic-beta");
+    betas.into_iter().any(|value| named(value.as_bytes())) || Marks::of(body).betas
 }
 
 fn surcharged(name: &'static str) -> Rejection {
@@ -158,10 +185,20 @@ fn no_price() -> Rejection {
     Rejection::new(StatusCode::BAD_REQUEST, "price_unknown", message).about_target()
 }
 
+/// What is written to a provider's cache costs more than other input.
+fn no_cache_price() -> Rejection {
+    let message =
+        "what it costs to write to this model's cache is not known, so that no budget can bound it";
+    Rejection::new(StatusCode::BAD_REQUEST, "price_unknown", message)
+        .with_detail("param", "cache_control")
+        .about_target()
+}
+
 fn no_call() -> Rejection {
     let message = "the service prices requests before it inspects them and chooses their targets";
     Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, "call_missing", message)
 }
 
+const LONG_WINDOW: u64 = 1_000_000;
 const NO_INPUT: &str = "how much input this has is not known, nor how much its model takes";
 const TOO_MUCH: &str = "what this may cost is more than can be held";

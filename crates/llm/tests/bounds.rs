@@ -237,6 +237,21 @@ async fn what_is_billed_by_other_things_than_tokens_is_named() {
         ),
         (
             CONTENTS,
+            r#""tools":{"googleSearch":{}}"#,
+            Some("google_search"),
+        ),
+        (
+            CONTENTS,
+            r#""tools":{"functionDeclarations":[{"name":"f"}]}"#,
+            None,
+        ),
+        (
+            RESPONSES,
+            r#""tools":{"type":"web_search"}"#,
+            Some("web_search"),
+        ),
+        (
+            CONTENTS,
             r#""tools":[{"code_execution":{}}]"#,
             Some("code_execution"),
         ),
@@ -248,6 +263,51 @@ async fn what_is_billed_by_other_things_than_tokens_is_named() {
         (
             CONTENTS,
             r#""generationConfig":{"responseModalities":["TEXT"]}"#,
+            None,
+        ),
+        (
+            CHAT,
+            r#""messages":[{"content":[{"type":"input_audio","input_audio":{"data":"aGk="}}]}]"#,
+            Some("audio"),
+        ),
+        (
+            CHAT,
+            r#""messages":[{"role":"assistant","audio":{"id":"a"}}]"#,
+            Some("audio"),
+        ),
+        (
+            CHAT,
+            r#""messages":[{"role":"assistant","audio":null,"content":[{"type":"image_url"}]}]"#,
+            None,
+        ),
+        (
+            CHAT,
+            r#""messages":[{"content":[{"type":"file","file":{"file_data":"data:Video/mp4;base64,aGk="}}]}]"#,
+            Some("audio"),
+        ),
+        (
+            CHAT,
+            r#""messages":[{"content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,aGk="}}]}]"#,
+            None,
+        ),
+        (
+            CONTENTS,
+            r#""contents":[{"parts":[{"inlineData":{"mimeType":"\u0061udio/wav","data":"aGk="}}]}]"#,
+            Some("audio"),
+        ),
+        (
+            CONTENTS,
+            r#""contents":[{"parts":[{"file_data":{"file_uri":"https://film"}}]}]"#,
+            Some("audio"),
+        ),
+        (
+            CONTENTS,
+            r#""contents":[{"parts":[{"fileData":{"fileUri":"u","mimeType":"application/pdf"}}]}]"#,
+            None,
+        ),
+        (
+            MESSAGES,
+            r#""messages":[{"content":[{"type":"image","source":{"type":"base64","data":"aGk="}}]}]"#,
             None,
         ),
     ] {

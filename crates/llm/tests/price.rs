@@ -317,7 +317,7 @@ fn what_is_configured_goes_before_what_is_built_in() {
         .with("openai", "gpt-4o", ours.clone())
         .with(
             "openai",
-            "gpt-4o-2024-05-13",
+            "gpt-4o-2024-11-20",
             ModelInfo {
                 max_output: Some(4096),
                 ..ModelInfo::default()
@@ -338,7 +338,7 @@ fn what_is_configured_goes_before_what_is_built_in() {
             ..Abilities::default()
         })
     );
-    let dated = prices.get("openai", "gpt-4o-2024-05-13").unwrap();
+    let dated = prices.get("openai", "gpt-4o-2024-11-20").unwrap();
     assert_eq!((dated.max_output, &dated.price), (Some(4096), &ours.price));
     assert_eq!(prices.get("openai", "gpt-4o-2024-08-06"), Some(model));
     assert_eq!(prices.get("home", "own"), Some(&ours));
@@ -351,6 +351,16 @@ fn what_is_configured_goes_before_what_is_built_in() {
         assert_eq!(prices.get(provider, name), None, "{provider} {name}");
     }
     assert_ne!(known.get("openai", "gpt-4o").unwrap().price, ours.price);
+}
+
+#[test]
+fn a_date_that_costs_more_than_the_model_does_now_is_known_by_itself() {
+    let prices = Prices::built_in();
+    for provider in ["openai", "azure"] {
+        let price = |model| prices.get(provider, model).unwrap().price.clone().unwrap();
+        let worst = |model| price(model).worst(1000, 1000).unwrap();
+        assert!(worst("gpt-4o-2024-05-13") > worst("gpt-4o"), "{provider}");
+    }
 }
 
 #[test]

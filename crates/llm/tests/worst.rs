@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, request::Builder};
 use http_body_util::Full;
 use tokio::sync::watch;
 use tollgate_core::{
@@ -30,6 +30,10 @@ fn price() -> Price {
     })
 }
 
+fn plain() -> Price {
+    toml::from_str("input = 1\noutput = 2").unwrap()
+}
+
 fn prices() -> Prices {
     let info = |price, window, most| ModelInfo {
         price,
@@ -42,10 +46,16 @@ fn prices() -> Prices {
         .with("openai", "endless", info(Some(price()), None, None))
         .with("openai", "priceless", info(None, Some(5000), Some(7)))
         .with("p", "own", info(Some(price()), Some(1), Some(1)))
+        .with("openai", "plain", info(Some(plain()), Some(5000), Some(7)))
 }
 
 /// The bound of a request to a target, where the gate asks.
 async fn bound(path: &str, model: &str, fields: &str, output: Option<u64>) -> Bound {
+    let request = Request::post(path).extension(Target::model("p", model));
+    bound_of(request, fields, output).await
+}
+
+async fn bound_of(request: Builder, fields: &str, output: Option<u64>) -> Bound {
     let (_sender, receiver) = watch::channel(prices());
     let worst = WorstCase::new(receiver, [("p".into(), Dialect::OpenAi)]);
     let seen: Arc<Mutex<Option<Bound>>> = Arc::default();
@@ -59,8 +69,7 @@ async fn bound(path: &str, model: &str, fields: &str, output: Option<u64>) -> Bo
         .layer(InspectLayer::new())
         .layer(GateLayer::new(gate))
         .service(Inner::new(Answer::ok(Script::empty())));
-    let request = Request::post(path)
-        .extension(Target::model("p", model))
+    let request = request
         .body(Full::from(format!(r#"{{"model":"m"{fields}}}"#)))
         .unwrap();
     service.oneshot(request).await.unwrap();
@@ -86,6 +95,12 @@ async fn a_hold_is_the_dearest_input_and_all_the_output_that_there_can_be() {
             None,
             9,
             tokens(r#","max_tokens":9"#) * 10 + 900,
+        ),
+        (
+            r#","max_tokens":0"#,
+            None,
+            7,
+            tokens(r#","max_tokens":0"#) * 10 + 700,
         ),
         (r#","n":3"#, Some(5), 5, tokens(r#","n":3"#) * 10 + 1500),
         (file, None, 7, 50_700),
@@ -152,6 +167,56 @@ async fn what_has_no_bound_is_refused_with_the_reason() {
         (true, 5),
         "what is sent is a maximum"
     );
+}
+
+#[tokio::test]
+async fn a_longer_window_that_a_beta_gives_is_held() {
+    let image = r#","max_tokens":1,"messages":[{"content":[{"type":"image"}]}]"#;
+    let request = || Request::post("/v1/messages").extension(Target::model("p", "known"));
+    let long = "interleaved-thinking-2025-05-14,context-1m-2025-08-07";
+    for (request, more, tokens) in [
+        (request(), "", 5000),
+        (request().header("anthropic-beta", "other"), "", 5000),
+        (request().header("anthropic-beta", long), "", 1_000_000),
+        (
+            request(),
+            r#","anthropic_beta":["context-1\u006d"]"#,
+            1_000_000,
+        ),
+    ] {
+        let bound = bound_of(request, &format!("{image}{more}"), None).await;
+        assert_eq!(bound.unwrap().0.nanos(), tokens * 10 + 100, "{more}");
+    }
+}
+
+#[tokio::test]
+async fn many_images_to_be_embedded_are_not_bounded_by_the_window_of_one() {
+    let images = r#","input":[{"image":"https://x/1"},{"image":"https://x/2"}]"#;
+    let refused = bound("/v1/embeddings", "known", images, None).await;
+    assert_eq!(refused.unwrap_err().code(), "cost_unbounded");
+}
+
+#[tokio::test]
+async fn what_is_written_to_a_cache_at_an_unknown_price_is_refused() {
+    let cached = |more: &str| {
+        format!(
+            r#","max_tokens":1,"messages":[{{"content":[{{"type":"text","text":"a","cache_control":{{"type":"ephemeral"{more}}}}}]}}]"#
+        )
+    };
+    let lasting = cached(r#","\u0074tl":"1h""#);
+    for (model, fields, is_known) in [
+        ("plain", r#","max_tokens":1"#, true),
+        ("plain", r#","max_tokens":1,"cache_control":null"#, true),
+        ("plain", &cached(""), false),
+        ("plain", r#","max_tokens":1,"cache\u005fcontrol":{}"#, false),
+        ("known", &cached(""), true),
+        ("known", &lasting, false),
+    ] {
+        let bound = bound("/v1/messages", model, fields, None).await;
+        let code = bound.err().map(|it| (it.code().to_owned(), it.about()));
+        let expected = (!is_known).then(|| ("price_unknown".to_owned(), About::Target));
+        assert_eq!(code, expected, "{model} {fields}");
+    }
 }
 
 #[tokio::test]

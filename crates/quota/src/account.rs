@@ -84,6 +84,8 @@ impl AccountIds {
 /// Who pays, of one limit.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subject<'a> {
+    /// Within whose names, if others give the same ones.
+    pub(crate) within: Option<&'a str>,
     /// None for all those who have no name.
     pub(crate) account: Option<&'a str>,
     /// Where each model has an account of its own.
@@ -93,10 +95,16 @@ pub(crate) struct Subject<'a> {
 impl Subject<'_> {
     /// As one text; two subjects of a limit never have the same.
     pub(crate) fn text(self) -> Arc<str> {
+        let Self { within, model, .. } = self;
         let account = self.account.unwrap_or_default();
-        match self.model {
-            Some(model) => format!("{}:{account}{model}", account.len()).into(),
-            None => account.into(),
+        let length = account.len();
+        match (within.map(|it| (it.len(), it)), model) {
+            (None, None) => account.into(),
+            (None, Some(model)) => format!("{length}:{account}{model}").into(),
+            (Some((long, within)), None) => format!("{long}:{within}{account}").into(),
+            (Some((long, within)), Some(model)) => {
+                format!("{long}:{within}{length}:{account}{model}").into()
+            }
         }
     }
 }

@@ -74,25 +74,40 @@ impl<'a> Gather<'a> {
         };
         let source = rule.source.as_ref().unwrap_or(&self.config.source);
         let (parts, anonymous) = (self.parts, self.config.anonymous);
+        let scope = match source {
+            Source::Scope(scope) => Some(*scope),
+            Source::By(_) => None,
+        };
+        let within = self.within(scope);
         let mut result = Ok(());
         each(parts, source, anonymous, &mut |account| {
-            let subject = Subject { account, model };
+            let subject = Subject {
+                within,
+                account,
+                model,
+            };
             if result.is_ok() {
-                result = self.want(rule, source, subject);
+                result = self.want(rule, scope, subject);
             }
         })?;
         result
     }
 
+    /// Callers name their end users as they like, so the same name is somebody else with another tenant.
+    pub(crate) fn within(&self, scope: Option<Scope>) -> Option<&'a str> {
+        let tenant = || self.principal.map_or("", Principal::tenant);
+        (scope == Some(Scope::EndUser)).then(tenant)
+    }
+
     fn want(
         &mut self,
         rule: &Rule,
-        source: &Source,
+        scope: Option<Scope>,
         subject: Subject<'_>,
     ) -> Result<(), Rejection> {
         let policy = || Arc::clone(&rule.policy);
         match &rule.what {
-            What::Rate(_, weight) => self.rate(rule.id, policy(), weight, subject, rule),
+            What::Rate(_, weight) => self.rate(rule.id, policy(), weight, (scope, subject), rule),
             What::Concurrency(limit) => {
                 self.slot(rule.id, policy(), *limit, subject, rule.mode);
                 Ok(())
@@ -100,10 +115,7 @@ impl<'a> Gather<'a> {
             What::Budget(budget) => {
                 let due = Due {
                     policy: policy(),
-                    scope: match source {
-                        Source::Scope(scope) => scope.as_str(),
-                        Source::By(_) => "by",
-                    },
+                    scope: scope.map_or("by", Scope::as_str),
                     account: subject.text(),
                     name: Arc::clone(rule.policy.name()),
                     budget: Arc::clone(budget),
@@ -120,7 +132,7 @@ impl<'a> Gather<'a> {
         limit: impl Hash,
         policy: Arc<Policy>,
         weight: &Weight,
-        subject: Subject<'_>,
+        (scope, subject): (Option<Scope>, Subject<'_>),
         rule: &Rule,
     ) -> Result<(), Rejection> {
         let burst = policy.rate.map_or(0, |rate| rate.burst);
@@ -142,12 +154,21 @@ impl<'a> Gather<'a> {
             None => return Err(refusal::too_much(&policy)),
         };
         let shared = self.config.shared.is_some().then(|| {
-            let tenant = self.principal.map(Principal::tenant_arc);
+            let account = subject.text();
+            // A model or a target has one account for all tenants.
+            let is_tenants = matches!(
+                scope,
+                Some(Scope::Org | Scope::Team | Scope::User | Scope::Key | Scope::EndUser)
+            );
+            let tenant = match self.principal.filter(|_| is_tenants) {
+                Some(principal) => Arc::clone(principal.tenant_arc()),
+                None => Arc::clone(&account),
+            };
             Box::new(Shared {
                 account: RateAccount {
-                    tenant: tenant.cloned().unwrap_or_default(),
+                    tenant,
                     limit: Arc::clone(policy.name()),
-                    account: subject.text(),
+                    account,
                 },
                 away: rule.away.unwrap_or(self.config.away),
             })

@@ -44,6 +44,7 @@ mod tests {
             ids.of(
                 0,
                 Subject {
+                    within: None,
                     account,
                     model: None,
                 },

@@ -116,6 +116,7 @@ impl Gather<'_> {
         let hidden = hidden.unwrap_or_default();
         let only = self.config.only;
         let subject = Subject {
+            within: self.within(Some(scope)),
             account,
             model: None,
         };
@@ -132,16 +133,17 @@ impl Gather<'_> {
             if only.contain(weight.measures()) {
                 let term = Term::Rate(scope, *rate);
                 let policy = self.accounts.policy(term);
-                self.rate(term.identity(), policy, &weight, subject, rule)?;
+                let whose = (Some(scope), subject);
+                self.rate(term.identity(), policy, &weight, whose, rule)?;
             }
         }
         if only.contain(Measures::MONEY) && !hidden.budgets {
-            self.budgets(rule, scope, account, &terms.budgets);
+            self.budgets(rule, scope, subject, &terms.budgets);
         }
         Ok(())
     }
 
-    fn budgets(&mut self, rule: &Rule, scope: Scope, account: Option<&str>, terms: &[BudgetTerm]) {
+    fn budgets(&mut self, rule: &Rule, scope: Scope, subject: Subject<'_>, terms: &[BudgetTerm]) {
         let call = self.parts.extensions.get::<Call>();
         for (index, term) in terms.iter().enumerate() {
             let pays = match call {
@@ -160,7 +162,7 @@ impl Gather<'_> {
             self.dues.push(Due {
                 policy: Policy::of_budget(name_of(scope, &name).into(), &budget),
                 scope: scope.as_str(),
-                account: account.unwrap_or_default().into(),
+                account: subject.text(),
                 name,
                 budget,
             });

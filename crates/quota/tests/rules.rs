@@ -58,6 +58,25 @@ async fn each_scope_has_accounts_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn end_users_of_one_name_are_others_with_another_tenant() {
+    let of = |org: &str, end_user: &str| {
+        let mut call = call();
+        call.end_user = Some(end_user.into());
+        with(Principal::new("key").with_org(org), call)
+    };
+    let terms: Terms =
+        serde_json::from_str(r#"{ "concurrency": 9, "requests_per_day": 1 }"#).unwrap();
+    let named = Rule::terms(Scope::EndUser, [("1", terms)]);
+    for rule in [Rule::requests(Quota::per_day(1)).of(Scope::EndUser), named] {
+        let layer = QuotaLayer::unlimited().rule(rule);
+
+        assert_eq!(ask(&layer, of("acme", "1")).await.status(), 200);
+        assert_eq!(ask(&layer, of("acme", "1")).await.status(), 429);
+        assert_eq!(ask(&layer, of("other", "1")).await.status(), 200);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_function_names_one_account_or_none_or_several() {
     let by = |parts: &Parts| match parts.uri.path() {
         "/none" => None,

@@ -1,6 +1,7 @@
 //! Rates in a store that several processes share.
 
 use std::{
+    collections::HashSet,
     sync::{Arc, Mutex},
     task::{Context, Waker},
     time::Duration,
@@ -10,11 +11,11 @@ use http::{Request, StatusCode};
 use tokio::time::{advance, sleep};
 use tollgate_core::{
     Limits, Rejection, Trail,
-    fact::{Dispatch, Measure, Mode, Principal, Usage},
+    fact::{Call, Dispatch, Measure, Mode, Operation, Principal, Scope, Target, Usage},
     testing::{Answer, Contract, Fault, Inner, Script},
 };
 use tollgate_quota::{
-    Away, Correction, Quota, QuotaLayer, RateStore, Remaining, Rule, Take, Taken,
+    Away, Correction, Quota, QuotaLayer, RateAccount, RateStore, Remaining, Rule, Take, Taken,
     bank::{Answering, BankError},
 };
 use tower::{Layer, ServiceExt, service_fn};
@@ -53,6 +54,32 @@ async fn a_shared_rate_that_only_looks_on_refuses_nothing() {
     assert_eq!(ask(&layer).await.status(), 200);
 
     assert_eq!(store.taken(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_all_tenants_share_is_one_account_in_the_store_too() {
+    for (scope, accounts) in [(Scope::Model, 1), (Scope::Target, 1), (Scope::EndUser, 2)] {
+        let store = Fake::default();
+        let layer = QuotaLayer::unlimited()
+            .rule(Rule::requests(Quota::per_minute(10)).of(scope))
+            .store(store.clone());
+        for tenant in ["a", "b"] {
+            let mut call = Call::new(Operation::Chat, "m");
+            call.end_user = Some("u".into());
+            let mut request = Request::new(Script::empty());
+            let principal = Principal::new(tenant);
+            request.extensions_mut().insert(principal);
+            request.extensions_mut().insert(call);
+            request.extensions_mut().insert(Target::new("t"));
+            let service = layer.layer(Inner::new(Answer::ok(Script::empty())));
+            assert_eq!(service.oneshot(request).await.unwrap().status(), 200);
+        }
+        assert_eq!(
+            store.0.lock().unwrap().accounts.len(),
+            accounts,
+            "{scope:?}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -166,6 +193,7 @@ struct Fake(Arc<Mutex<State>>);
 struct State {
     asked: usize,
     taken: i64,
+    accounts: HashSet<RateAccount>,
     away: bool,
     slow: bool,
     short: Option<usize>,
@@ -199,6 +227,8 @@ impl RateStore for Fake {
         let state = Arc::clone(&self.0);
         let slow = state.lock().unwrap().slow;
         state.lock().unwrap().asked += 1;
+        let accounts = takes.iter().map(|take| take.account.clone());
+        state.lock().unwrap().accounts.extend(accounts);
         Box::pin(async move {
             if slow {
                 sleep(Duration::from_millis(10)).await;

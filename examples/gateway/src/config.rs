@@ -258,6 +258,13 @@ impl Config {
         {
             return say("`auth.certificates` needs `server.tls.client_ca`".into());
         }
+        let twice = |it: &&Issuer| it.jwks_url.is_some() && it.jwks_file.is_some();
+        if let Some(issuer) = self.auth.issuers.iter().find(twice) {
+            return say(format!(
+                "the issuer `{}` has both a `jwks_url` and a `jwks_file`",
+                issuer.issuer
+            ));
+        }
         if self.auth.anonymous && !self.server.listen.ip().is_loopback() {
             let listen = self.server.listen;
             return say(format!(
@@ -460,8 +467,36 @@ mod tests {
                 "retry_ratio",
             ),
             (
-                format!("{provider}{model}[quota.default]\nburst = 9\n"),
-                "burst",
+                format!("{provider}{model}[quota.default]\nrequests_per_day = 1\nburst = 99999\n"),
+                "hundred years",
+            ),
+            (
+                format!(
+                    "{provider}{model}[quota.default]\nbudget = {{ usd = 1, every = \"day\", hard = true }}\n"
+                ),
+                "needs a [database]",
+            ),
+            (
+                format!(
+                    "{provider}{model}[quota.default]\nbudget = {{ usd = 1, every = \"day\", zone = \"Mars/Base\" }}\n"
+                ),
+                "zone",
+            ),
+            (
+                format!("{provider}{model}[database]\nurl = \"mysql://x\"\n"),
+                "sqlite://",
+            ),
+            (
+                format!("{provider}{model}[database]\nurl = \"postgres://x/y\"\n"),
+                "auth.pepper",
+            ),
+            (
+                format!("{provider}{model}[redis]\nurl = \"http://x\"\n"),
+                "redis://",
+            ),
+            (
+                format!("{provider}{model}[auth.certificates]\nidentity = \"dns\"\n"),
+                "client_ca",
             ),
             (
                 format!("{provider}{model}[timeout]\nidle = \"0s\"\n"),

@@ -22,7 +22,8 @@ pub(crate) fn acceptor(tls: &config::Tls) -> Result<TlsAcceptor, Error> {
         Some(path) => {
             let mut roots = RootCertStore::empty();
             for certificate in certificates(path)? {
-                roots.add(certificate)?;
+                let added = roots.add(certificate);
+                added.map_err(|error| format!("cannot trust {}: {error}", path.display()))?;
             }
             let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
             builder.with_client_cert_verifier(clients.allow_unauthenticated().build()?)
@@ -31,7 +32,9 @@ pub(crate) fn acceptor(tls: &config::Tls) -> Result<TlsAcceptor, Error> {
     let key = read(&tls.key)?;
     let key = PrivateKeyDer::from_pem_slice(&key)
         .map_err(|error| format!("cannot use {} as a key: {error}", tls.key.display()))?;
-    let mut config = builder.with_single_cert(certificates(&tls.cert)?, key)?;
+    let config = builder.with_single_cert(certificates(&tls.cert)?, key);
+    let mut config =
+        config.map_err(|error| format!("cannot serve with {}: {error}", tls.cert.display()))?;
     config.alpn_protocols = vec![b"h2".into(), b"http/1.1".into()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

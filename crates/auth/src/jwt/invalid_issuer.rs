@@ -8,9 +8,9 @@ pub enum InvalidIssuer {
     Incomplete,
     /// The keys that were given are no JWK set, or none of them can be used.
     Keys,
-    /// Two issuers are called the same, or one as the other with a colon behind it: their callers could have the same names.
+    /// One issuer is called as another with a colon behind it: their callers could have the same names.
     Names,
-    /// Two issuers have the same `iss`.
+    /// Two issuers have the same `iss` or are [called](super::Issuer::named) the same.
     Twice,
     /// The address of the keys is none, or neither HTTPS nor of this machine.
     Url,
@@ -23,10 +23,8 @@ impl fmt::Display for InvalidIssuer {
             Self::Keys => {
                 "an issuer's keys are a JWK set with at least one key that fits its algorithms"
             }
-            Self::Names => {
-                "two issuers are called the same, or one as the other with a colon behind it: name them apart"
-            }
-            Self::Twice => "an issuer is configured twice",
+            Self::Names => "an issuer is called as another with a colon behind it: name them apart",
+            Self::Twice => "an issuer, or the name of one, is configured twice",
             Self::Url => "an issuer's keys come over HTTPS, or over HTTP from this machine",
         })
     }

@@ -227,7 +227,7 @@ impl Issuer {
     pub(super) fn could_name(&self, other: &Self) -> bool {
         let begins = |long: &str, short: &str| {
             let rest = long.strip_prefix(short);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+            rest.is_some_and(|rest| rest.starts_with(':'))
         };
         begins(self.name(), other.name()) || begins(other.name(), self.name())
     }

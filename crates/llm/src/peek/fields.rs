@@ -126,7 +126,8 @@ impl Fields<'_> {
     pub(super) fn max_output(&self, api: Api) -> Option<u64> {
         // Where both stand, nobody knows which one a server goes by.
         let limits = self.limits(api).into_iter();
-        limits.filter_map(|(_, limit)| integer(limit)).max()
+        let limits = limits.filter_map(|(_, limit)| integer(limit));
+        limits.filter(|limit| is_bound(api, *limit)).max()
     }
 
     /// The fields that can hold the most tokens of output, the better one first.
@@ -232,6 +233,12 @@ impl Fields<'_> {
         raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
             .unwrap_or_default()
     }
+}
+
+/// Whether so much output is a limit. None at all is one where a dialect says so; elsewhere a server may take it for no
+/// limit.
+pub(super) const fn is_bound(api: Api, limit: u64) -> bool {
+    limit > 0 || matches!(api, Api::Messages | Api::Completions)
 }
 
 pub(super) fn integer(raw: Option<&RawValue>) -> Option<u64> {

@@ -5,7 +5,7 @@ use tollgate_core::Rejection;
 
 use super::{
     Edit, Peek,
-    fields::{Fields, Generation, integer},
+    fields::{Fields, Generation, integer, is_bound},
     malformed, span,
 };
 use crate::dialect::Api;
@@ -34,7 +34,7 @@ impl Peek {
                     }
                     _ => None,
                 };
-                let mut edits = self.lowered(limits.map(|(_, limit)| limit), allowed);
+                let mut edits = self.lowered(api, limits.map(|(_, limit)| limit), allowed);
                 edits.extend(wanted.map(|(name, field)| match field {
                     Some(null) => (span(&self.body, null), allowed.to_string().into()),
                     None => self.added(&self.body, 0, &format!(r#""{name}":{allowed}"#)),
@@ -45,7 +45,7 @@ impl Peek {
                 Ok(edits)
             }
             Api::Generate | Api::StreamGenerate { .. } => {
-                self.limit_generation(fields.generation, allowed)
+                self.limit_generation(api, fields.generation, allowed)
             }
             _ => Ok(Vec::new()),
         }
@@ -53,6 +53,7 @@ impl Peek {
 
     fn limit_generation(
         &self,
+        api: Api,
         raw: Option<&RawValue>,
         allowed: u64,
     ) -> Result<Vec<Edit>, Rejection> {
@@ -74,13 +75,15 @@ impl Peek {
             Some(raw) if !is_value(raw) => {
                 vec![(span(&self.body, raw), allowed.to_string().into())]
             }
-            limit => self.lowered([limit, None], allowed),
+            limit => self.lowered(api, [limit, None], allowed),
         })
     }
 
     /// What lowers these limits. What is no number may be one to the provider.
-    fn lowered(&self, limits: [Option<&RawValue>; 2], allowed: u64) -> Vec<Edit> {
-        let is_higher = |limit: &&RawValue| integer(Some(limit)).is_none_or(|it| it > allowed);
+    fn lowered(&self, api: Api, limits: [Option<&RawValue>; 2], allowed: u64) -> Vec<Edit> {
+        let is_higher = |limit: &&RawValue| {
+            integer(Some(limit)).is_none_or(|it| it > allowed || !is_bound(api, it))
+        };
         let said = limits.into_iter().flatten().filter(|limit| is_value(limit));
         let higher = said.filter(is_higher);
         higher
@@ -231,6 +234,21 @@ mod tests {
                 GENERATE,
                 r#"{"generationConfig":{"maxOutputTokens":null}}"#,
                 r#"{"generationConfig":{"maxOutputTokens":9}}"#,
+            ),
+            (
+                GENERATE,
+                r#"{"generationConfig":{"maxOutputTokens":0}}"#,
+                r#"{"generationConfig":{"maxOutputTokens":9}}"#,
+            ),
+            (
+                CHAT,
+                r#"{"model":"m","max_tokens":0}"#,
+                r#"{"model":"m","max_tokens":9}"#,
+            ),
+            (
+                Api::Messages,
+                r#"{"model":"m","max_tokens":0}"#,
+                r#"{"model":"m","max_tokens":0}"#,
             ),
             (
                 GENERATE,

@@ -20,6 +20,54 @@ pub(super) fn is_all_text(api: Api, body: &[u8]) -> bool {
     }
 }
 
+/// Whether a request has sounds, or films with sounds, for a model: their tokens have a price of their own, which no table
+/// here knows. What does not say its type may be one of them.
+pub(super) fn has_sound(api: Api, body: &[u8]) -> bool {
+    let mut fields = Words::of(body).fields(skips(api));
+    if matches!(api, Api::Messages | Api::CountTokens) {
+        return false;
+    }
+    if !api.names_model_in_path() {
+        return fields.any(|field| {
+            let is_foreign = field.value.as_deref().is_some_and(|value| {
+                let is_data = value
+                    .get(..5)
+                    .is_some_and(|it| it.eq_ignore_ascii_case(b"data:"));
+                is_data && !is_seen_or_read(&value[5..])
+            });
+            let is_named = &*field.name == b"type" && field.value.is_some_and(|it| is_sound(&it));
+            is_sound(&field.name) || is_named || is_foreign
+        });
+    }
+    let mut untyped = 0_u32;
+    let has_type = fields.any(|field| match &*field.name {
+        b"fileData" | b"file_data" | b"inlineData" | b"inline_data" => {
+            untyped += 1;
+            false
+        }
+        b"mimeType" | b"mime_type" => {
+            untyped = untyped.saturating_sub(1);
+            !field.value.is_some_and(|it| is_seen_or_read(&it))
+        }
+        _ => false,
+    });
+    has_type || untyped > 0
+}
+
+fn is_sound(name: &[u8]) -> bool {
+    let name = name.strip_prefix(b"input_").unwrap_or(name);
+    name.starts_with(b"audio")
+}
+
+/// Media types whose tokens cost as much as those of text.
+fn is_seen_or_read(media_type: &[u8]) -> bool {
+    const KINDS: [&[u8]; 4] = [b"image/", b"text/", b"application/pdf", b"application/json"];
+    KINDS.iter().any(|kind| {
+        let start = media_type.get(..kind.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(kind))
+    })
+}
+
 /// The fields below which anything may stand, such as the schema of a tool and the arguments of a call.
 fn skips(api: Api) -> fn(&[u8]) -> bool {
     match api {

@@ -38,9 +38,11 @@ impl Fields<'_> {
     /// A tool that the provider runs.
     fn run_tool(&self, api: Api) -> Option<&'static str> {
         let tools = self.tools?.get().as_bytes();
+        // Google takes one thing in the place of a list of one.
+        let depth = if tools.starts_with(b"{") { 1 } else { 2 };
         let mut own = Words::of(tools)
             .fields(|_| false)
-            .filter(|field| field.depth == 2);
+            .filter(|field| field.depth == depth);
         if api.names_model_in_path() {
             let mut names = own.map(|field| field.name);
             let run = names.find(|name| {

@@ -16,6 +16,8 @@ pub(super) struct Word<'a> {
     raw: &'a [u8],
     /// It names a field.
     pub(super) is_key: bool,
+    /// It names a field with `null`, which is as good as none.
+    is_void: bool,
     /// Within so many objects and lists.
     pub(super) depth: usize,
 }
@@ -44,8 +46,8 @@ impl<'a> Words<'a> {
                     }
                     skipped = None;
                 }
-                if !word.is_key {
-                    continue; // An element of a list.
+                if !word.is_key || word.is_void {
+                    continue; // An element of a list, or nothing.
                 }
                 let name = word.text();
                 if skips(&name) {
@@ -102,9 +104,11 @@ impl<'a> Iterator for Words<'a> {
         let end = end_of_string(rest);
         let (raw, after) = rest.split_at(end);
         self.rest = after.get(1..).unwrap_or_default();
+        let value = self.rest.trim_ascii_start().strip_prefix(b":");
         Some(Word {
             raw,
-            is_key: self.rest.trim_ascii_start().starts_with(b":"),
+            is_key: value.is_some(),
+            is_void: value.is_some_and(|it| it.trim_ascii_start().starts_with(b"null")),
             depth: self.depth,
         })
     }
@@ -130,7 +134,7 @@ mod tests {
     #[test]
     fn fields_are_known_as_they_mean_and_not_as_they_are_written() {
         let json = br#"{"a":"\"type\":\"no\"","\u0074ype":"\u0078","type" : "type","own":{"type":"hidden","x":[["y"]]},
-            "list":["type","z",{"type":7,"t":"u"}],"own":"v","type":"last"}"#;
+            "list":["type","z",{"type":7,"t":"u"},{"type" : null}],"own":"v","type":"last"}"#;
         let fields = Words::of(json).fields(|name| name == b"own");
         let typed: Vec<_> = fields
             .filter(|field| &*field.name == b"type")

@@ -1,6 +1,5 @@
 use std::{
     borrow::Cow,
-    convert::Infallible,
     fmt,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -11,7 +10,6 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
-use tollgate_core::{Trail, fact::Dispatch};
 
 use super::events::Events;
 
@@ -124,44 +122,3 @@ impl fmt::Display for StreamError {
 }
 
 impl std::error::Error for StreamError {}
-
-pin_project! {
-    /// A request's body on its way to the provider: it says in the trail when the client begins to send the request.
-    #[derive(Debug)]
-    pub(crate) struct Sent {
-        #[pin]
-        body: Full<Bytes>,
-        trail: Trail,
-    }
-}
-
-impl Sent {
-    pub(super) const fn new(body: Full<Bytes>, trail: Trail) -> Self {
-        Self { body, trail }
-    }
-}
-
-impl Body for Sent {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let this = self.project();
-        this.trail.set(Dispatch::Yes);
-        this.body.poll_frame(cx)
-    }
-
-    /// A connection asks this right before it writes the head, which over HTTP/2 goes out before the body is polled. No
-    /// connection that has not taken the request asks.
-    fn is_end_stream(&self) -> bool {
-        self.trail.set(Dispatch::Yes);
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}

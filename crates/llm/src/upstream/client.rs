@@ -8,7 +8,7 @@ use hyper_util::{
 use rustls::RootCertStore;
 
 use super::{
-    body::Sent,
+    sent::Sent,
     transport::{Transport, Versions, trusting},
 };
 

@@ -130,8 +130,9 @@ const OWN_IN_REQUESTS: [&str; 8] = [
     "openai-organization",
     "openai-project",
 ];
-/// By how they begin: what is ours, and what proxies say of who the client is.
-const OWN_BEGIN: [&str; 2] = ["x-tollgate-", "x-forwarded-"];
+/// By how they begin: what is ours, what proxies say of who the client is, and what chooses a dearer service than the
+/// configured one.
+const OWN_BEGIN: [&str; 4] = ["x-tollgate-", "x-forwarded-", "x-vertex-", "x-amzn-"];
 const IN_ANSWERS: [HeaderName; 4] = [
     header::SET_COOKIE,
     header::WWW_AUTHENTICATE,
@@ -196,6 +197,9 @@ mod tests {
             "forwarded",
             "x-real-ip",
             "x-goog-user-project",
+            "x-vertex-ai-llm-shared-request-type",
+            "x-amzn-bedrock-service-tier",
+            "x-amzn-bedrock-performanceconfig-latency",
             "content-type",
             "accept",
             "user-agent",

@@ -11,11 +11,11 @@ use tollgate_core::{Gather, Rejection, Reply, Trail, fact::Phase};
 
 use super::{
     Endpoint, HttpClient, UpstreamBody,
-    body::Sent,
     events::{Events, Output, Relay},
     headers::{self, JSON, is},
     plain::{Plain, counted, fail, unauthorized},
     plan::{Plan, Way, no_path},
+    sent::{Sent, Waiting},
 };
 #[cfg(feature = "bedrock")]
 use crate::bedrock;
@@ -32,6 +32,7 @@ pub(super) enum Start {
 /// One request on its way to an endpoint.
 pub(super) struct Sending {
     request: Request<Sent>,
+    waiting: Waiting,
     trail: Trail,
     meter: Meter,
     form: Option<Api>,
@@ -78,7 +79,8 @@ impl Sending {
             .allowed(plan.allowed);
         #[cfg(feature = "bedrock")]
         let signed = plan.body.clone();
-        let mut request = Request::new(Sent::new(Full::new(plan.body), trail.clone()));
+        let (body, waiting) = Sent::new(Full::new(plan.body), trail.clone());
+        let mut request = Request::new(body);
         *request.method_mut() = parts.method;
         *request.uri_mut() = uri;
         *request.headers_mut() = parts.headers;
@@ -91,6 +93,7 @@ impl Sending {
         }
         Start::Send(Box::new(Self {
             request,
+            waiting,
             trail,
             meter,
             form,
@@ -119,6 +122,7 @@ impl Sending {
             max_answer,
             #[cfg(feature = "bedrock")]
             is_bedrock,
+            waiting, // Last, so that it is dropped before the meter, which asks what was sent.
         } = *self;
         let response = match client.request(request).await {
             Ok(response) => response,
@@ -130,6 +134,7 @@ impl Sending {
                 return Err(unanswered(&trail, &error));
             }
         };
+        drop(waiting);
         let (mut head, body) = response.into_parts();
         headers::back(&mut head.headers);
         if let Some(id) = headers::take_request_id(&mut head.headers) {

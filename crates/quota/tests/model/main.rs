@@ -16,7 +16,7 @@ mod reserve;
 mod wire;
 mod world;
 
-use std::env;
+use std::{collections::BTreeMap, env};
 
 use self::{
     audit::Figures,
@@ -29,21 +29,19 @@ use self::{
 fn no_bill_is_above_its_limit_whatever_goes_wrong() {
     let first = number("TOLLGATE_MODEL_SEED").unwrap_or(0);
     let runs = number("TOLLGATE_MODEL_RUNS").map_or(RUNS, |runs| runs as usize);
-    let [mut well, mut ill, mut slow] = [Figures::default(); 3];
+    let mut figures = BTreeMap::<_, Figures>::new();
 
     let seeds = (first..).filter(|seed| !Plan::rewinds(*seed));
     for seed in seeds.take(runs) {
         match World::new(seed, None, Checks::All).run() {
-            Ok((plan, figures)) if plan.is_calm => well += figures,
-            Ok((plan, figures)) if plan.delay < PATIENCE => ill += figures,
-            Ok((_, figures)) => slow += figures,
+            Ok((plan, more)) => *figures.entry(kind(&plan)).or_default() += more,
             Err(violation) => panic!("{}", story(seed, None, &violation.0)),
         }
     }
 
-    println!(
-        "all goes well: {well}\nfaults: {ill}\nfaults, and messages that take longer than a call waits: {slow}"
-    );
+    for (kind, figures) in figures {
+        println!("{kind}: {figures}");
+    }
 }
 
 #[test]
@@ -56,15 +54,16 @@ fn each_defect_is_caught() {
     }
 }
 
-/// A refusal that becomes a grant breaks a promise and strands money, but nobody can spend it: the others overspend.
+/// A refusal that becomes a grant breaks a promise, and strands money that nobody can spend. Where memories are lost so often
+/// that one may be funded twice, they strand more than it is worth. The others overspend.
 #[test]
-#[ignore = "takes a minute in a release build"]
-fn each_defect_but_one_is_seen_in_the_bill() {
-    for defect in Defect::ALL
+#[ignore = "takes some seconds in a release build, and a minute else"]
+fn a_defect_is_seen_in_the_bill() {
+    let seen = Defect::ALL
         .into_iter()
-        .filter(|defect| *defect != Defect::TurnsANoIntoAYes)
-    {
-        let caught = runs_until_caught(defect, Checks::Bill, 30_000);
+        .filter(|defect| !matches!(defect, Defect::TurnsANoIntoAYes | Defect::KeepsTheNonce));
+    for defect in seen {
+        let caught = runs_until_caught(defect, Checks::Bill, 5_000);
 
         println!("{defect:?}: {caught:?}");
         assert!(caught.is_some(), "{defect:?} is not seen");
@@ -80,6 +79,15 @@ fn a_run_follows_from_its_seed() {
     };
 
     assert!((0..4).all(|seed| story(seed) == story(seed)));
+}
+
+const fn kind(plan: &Plan) -> &'static str {
+    match plan {
+        Plan { is_calm: true, .. } => "all goes well",
+        Plan { flushes: true, .. } => "a reserve that forgets all, ten times a second",
+        Plan { delay, .. } if *delay < PATIENCE => "faults",
+        _ => "faults, and messages that take longer than a call waits",
+    }
 }
 
 /// How many runs it takes, of those in which the defect may show.

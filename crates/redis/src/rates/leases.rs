@@ -82,7 +82,12 @@ impl Leases {
         let Some(pool) = pools.of(need, now) else {
             return (need.least, None);
         };
-        let wish = pool.wish.min(need.gcra.capacity / 4);
+        // While a burst is used up, a process could hold much of it, and lose it when it has to wait for a processor. What
+        // comes back in a lease's life is enough for any that goes on.
+        let wish = pool
+            .wish
+            .min(need.back_in_a_life())
+            .min(need.gcra.capacity / 4);
         if pool.asking || pool.left() > wish / 4 || !pool.is_busy(need) {
             return (need.least, None);
         }
@@ -112,7 +117,7 @@ impl Leases {
         let full = pool.parts.len() >= PARTS;
         match pool.parts.last_mut() {
             Some(last) if full => {
-                last.left += more;
+                last.left = last.left.saturating_add(more);
                 last.until = last.until.min(until);
             }
             _ => pool.parts.push(Part { left: more, until }),
@@ -160,6 +165,13 @@ pub(crate) struct Need {
     pub(crate) gcra: Gcra,
     pub(crate) life: Duration,
     pub(crate) least: u64,
+}
+
+impl Need {
+    fn back_in_a_life(&self) -> u64 {
+        let life = u64::try_from(self.life.as_micros()).unwrap_or(u64::MAX);
+        self.gcra.speed.saturating_mul(life)
+    }
 }
 
 /// What the leases say.
@@ -344,3 +356,77 @@ const SOON: Duration = Duration::from_millis(1);
 const PARTS: usize = 4;
 const POOLS: usize = 65_536;
 const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn need() -> Need {
+        let rate = Rate {
+            limit: 100_000,
+            window: Duration::from_secs(100),
+            burst: 100_000,
+        };
+        let (rate, life) = Leases::lower(rate).unwrap();
+        let gcra = Gcra::new(rate).unwrap();
+        Need {
+            account: RateAccount {
+                tenant: "acme".into(),
+                limit: "requests".into(),
+                account: "a".into(),
+            },
+            gcra,
+            life,
+            least: gcra.ticks(1).unwrap(),
+        }
+    }
+
+    fn takes(leases: &Leases, need: &Need, now: Instant) -> usize {
+        let ask = || {
+            matches!(
+                leases.take(std::slice::from_ref(need), now),
+                Local::Taken { .. }
+            )
+        };
+        std::iter::from_fn(|| ask().then_some(())).count()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_small_leases_are_all_used() {
+        let (leases, need, now) = (Leases::default(), need(), Instant::now());
+
+        for _ in 0..3 * PARTS {
+            leases.granted(&need, 0, 2 * need.least, now);
+        }
+
+        assert_eq!(takes(&leases, &need, now), 6 * PARTS);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_lease_is_used_after_its_life_when_there_are_many() {
+        let (leases, need, now) = (Leases::default(), need(), Instant::now());
+
+        for tenth in 0..10 {
+            leases.granted(&need, 0, need.least, now + need.life * tenth / 10);
+        }
+
+        // Those of the last four tenths may be used yet.
+        assert!(takes(&leases, &need, now + need.life * 3 / 2) <= 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_lease_is_for_more_than_comes_back_in_its_life() {
+        let (leases, need, now) = (Arc::new(Leases::default()), need(), Instant::now());
+        leases.granted(&need, 0, 50_000 * need.least, now);
+        assert_eq!(takes(&leases, &need, now), 50_000);
+        takes(&leases, &need, now + need.life / 2);
+
+        let (wish, asking) = leases.wish(&need, now + need.life / 2);
+
+        assert!(asking.is_some());
+        assert!(
+            wish >= 900 * need.least && wish <= 1000 * need.least,
+            "{wish}"
+        );
+    }
+}

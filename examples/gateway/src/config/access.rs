@@ -98,7 +98,7 @@ pub(crate) struct Issuer {
     pub(crate) without_nbf: bool,
 }
 
-/// The names of claims; a path through objects is a JSON pointer, such as `/realm_access/roles`.
+/// The names of claims; one within an object is a JSON pointer, such as `/realm_access/roles`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Claims {

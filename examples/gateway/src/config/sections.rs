@@ -30,6 +30,14 @@ pub(crate) struct Server {
     pub(crate) tls: Option<Tls>,
 }
 
+impl Server {
+    /// Where callers reach it.
+    pub(crate) fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.listen)
+    }
+}
+
 impl Default for Server {
     fn default() -> Self {
         Self {
@@ -43,14 +51,6 @@ impl Default for Server {
             trusted_proxies: Vec::new(),
             tls: None,
         }
-    }
-}
-
-impl Server {
-    /// Where callers are served.
-    pub(crate) fn url(&self) -> String {
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}", self.listen)
     }
 }
 

@@ -112,7 +112,7 @@ impl Messages<'_> {
     fn message(&self) -> Value {
         json!({
             "id": self.exchange.id("msg_"), "type": "message", "role": "assistant", "model": self.exchange.asked.model,
-            "content": [], "stop_reason": null, "stop_sequence": null, "usage": self.usage(1),
+            "content": [], "stop_reason": null, "stop_sequence": null, "usage": self.usage(self.exchange.output().min(1)),
         })
     }
 
