@@ -31,9 +31,9 @@ async fn no_secret_is_ever_seen_in_what_a_gateway_puts_out() {
         [redis]
         url = "{}"
         [auth]
-        pepper = "canary-pepper"
+        pepper = "canary-pepper-0123"
         [admin]
-        token = "canary-operator"
+        token = "canary-operator-0123"
         [quota.default]
         requests_per_minute = 5
         tokens_per_minute = 100000
@@ -57,7 +57,7 @@ async fn no_secret_is_ever_seen_in_what_a_gateway_puts_out() {
     let mut seen = Vec::new();
     let chat = json!({ "model": "sim", "messages": [{ "role": "user", "content": "hello" }] });
 
-    let made = admin(&gateway, "/api/keys", "canary-operator").await;
+    let made = admin(&gateway, "/api/keys", "canary-operator-0123").await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
     let mut keys = vec![
         made.json()["key"]
@@ -81,7 +81,11 @@ async fn no_secret_is_ever_seen_in_what_a_gateway_puts_out() {
         let answer = gateway.chat(key, chat.clone()).await;
         seen.push(format!("{:?} {}", answer.headers, answer.text()));
     }
-    seen.push(admin(&gateway, "/api/keys", "canary-operator").await.text());
+    seen.push(
+        admin(&gateway, "/api/keys", "canary-operator-0123")
+            .await
+            .text(),
+    );
     seen.push(gateway.admin("/metrics").await.text());
     eventually("the records", async || {
         let path = gateway.folder().join("tollgate-data/audit.jsonl");

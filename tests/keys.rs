@@ -160,6 +160,139 @@ async fn operators_need_their_token_where_one_is_set() {
 }
 
 #[tokio::test]
+async fn a_page_whose_name_points_here_makes_no_key_whatever_it_sends() {
+    let provider = Provider::start(Simulated::new().key("sk-simulated"));
+    let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
+
+    for method in [Method::GET, Method::POST] {
+        let mut request = request(&gateway, method, "/api/keys", json!({}));
+        for (name, value) in [
+            (header::HOST, "pages.example:8081"),
+            (header::ORIGIN, "http://pages.example:8081"),
+            (header::AUTHORIZATION, "Bearer anything"),
+        ] {
+            let value = value.parse().expect("it is a header");
+            request.headers_mut().insert(name, value);
+        }
+        let answer = gateway.send(request).await;
+
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn what_needs_no_body_needs_no_content_type() {
+    let provider = Provider::start(Simulated::new().key("sk-simulated"));
+    let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
+    let made = admin(&gateway, Method::POST, "/api/keys", json!({})).await;
+    let (id, key) = id_and_key(&made);
+
+    let path = format!("/api/keys/{id}/disable");
+    let mut request = request(&gateway, Method::POST, &path, Value::Null);
+    request.headers_mut().remove(header::CONTENT_TYPE);
+    let disabled = gateway.send(request).await;
+
+    assert_eq!(disabled.status, StatusCode::OK, "{}", disabled.text());
+    becomes(&gateway, &key, StatusCode::UNAUTHORIZED).await;
+}
+
+#[tokio::test]
+async fn what_a_group_does_not_know_is_refused_and_not_passed_over() {
+    let provider = Provider::start(Simulated::new().key("sk-simulated"));
+    let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
+
+    let team = json!({ "permissons": { "models": ["sim"] } });
+    let put = admin(&gateway, Method::PUT, "/api/teams/search", team).await;
+    let read = admin(&gateway, Method::GET, "/api/teams/search", Value::Null).await;
+
+    assert_eq!(put.status, StatusCode::BAD_REQUEST, "{}", put.text());
+    assert!(put.text().contains("permissons"), "{}", put.text());
+    assert_eq!(read.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_list_is_no_key() {
+    let provider = Provider::start(Simulated::new().key("sk-simulated"));
+    let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
+
+    let made = admin(&gateway, Method::POST, "/api/keys", json!([])).await;
+
+    assert_eq!(made.status, StatusCode::BAD_REQUEST, "{}", made.text());
+}
+
+#[tokio::test]
+async fn without_a_database_operators_are_told_what_keys_need() {
+    let provider = Provider::start(Simulated::new().key("sk-simulated"));
+    let gateway = Gateway::start(Some(&config(&provider, ""))).await;
+
+    let answer = admin(&gateway, Method::GET, "/api/keys", Value::Null).await;
+
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    assert!(answer.text().contains("[database]"), "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_group_that_was_read_can_be_put_back() {
+    let provider = Provider::start(Simulated::new().key("sk-simulated"));
+    let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
+    let team = json!({ "name": "Search", "terms": { "requests_per_hour": 3 } });
+    admin(&gateway, Method::PUT, "/api/teams/search", team).await;
+    let mut page = admin(&gateway, Method::GET, "/api/teams/search", Value::Null)
+        .await
+        .json();
+
+    page["disabled"] = true.into();
+    let put = admin(&gateway, Method::PUT, "/api/teams/search", page.clone()).await;
+    let late = admin(&gateway, Method::PUT, "/api/teams/search", page).await;
+
+    assert_eq!(put.status, StatusCode::OK, "{}", put.text());
+    assert_eq!(put.json()["terms"]["requests_per_hour"], 3);
+    assert_eq!(late.status, StatusCode::CONFLICT, "{}", late.text());
+}
+
+#[tokio::test]
+async fn the_name_of_a_deleted_group_is_refused_with_the_reason() {
+    let provider = Provider::start(Simulated::new().key("sk-simulated"));
+    let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
+    admin(&gateway, Method::PUT, "/api/teams/search", json!({})).await;
+    admin(&gateway, Method::DELETE, "/api/teams/search", Value::Null).await;
+
+    let again = admin(&gateway, Method::PUT, "/api/teams/search", json!({})).await;
+
+    assert_eq!(again.status, StatusCode::BAD_REQUEST, "{}", again.text());
+    assert!(again.text().contains("deleted"), "{}", again.text());
+}
+
+#[tokio::test]
+async fn terms_that_cannot_hold_are_refused_when_they_are_written() {
+    let provider = Provider::start(Simulated::new().key("sk-simulated"));
+    let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
+    let made = admin(&gateway, Method::POST, "/api/keys", json!({})).await;
+    let (id, _) = id_and_key(&made);
+    let budget = json!({ "usd": 5, "every": "day", "zone": "Mars/Olympus" });
+
+    for (terms, why) in [
+        (json!({ "budget": budget }), "zone"),
+        (
+            json!({ "requests_per_day": 1, "burst": 1_000_000_000 }),
+            "hundred years",
+        ),
+    ] {
+        let body = json!({ "terms": terms });
+        for (method, path) in [
+            (Method::POST, "/api/keys"),
+            (Method::PATCH, &format!("/api/keys/{id}")),
+            (Method::PUT, "/api/teams/search"),
+        ] {
+            let answer = admin(&gateway, method, path, body.clone()).await;
+
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
+            assert!(answer.text().contains(why), "{}", answer.text());
+        }
+    }
+}
+
+#[tokio::test]
 async fn every_gateway_hears_of_a_revoked_key_and_known_keys_outlive_the_database() {
     let Some(mut postgres) = Postgres::new() else {
         return;
@@ -167,7 +300,7 @@ async fn every_gateway_hears_of_a_revoked_key_and_known_keys_outlive_the_databas
     postgres.start().await;
     let provider = Provider::start(Simulated::new().key("sk-simulated"));
     let database = format!(
-        "[database]\nurl = \"{}\"\n[auth]\npepper = \"for all\"\n",
+        "[database]\nurl = \"{}\"\n[auth]\npepper = \"for all gateways\"\n",
         postgres.url()
     );
     let config = config(&provider, &database);

@@ -88,7 +88,7 @@ impl Scene {
             gateways.push(gateway);
         }
         let callers = Callers::begin(&urls, at_once, KEY, &self.random);
-        let between = Duration::from_secs(seconds) / blows.len() as u32;
+        let between = Duration::from_secs(seconds) / blows.len().max(1) as u32;
         let heard = Arc::clone(&callers.heard);
         let served = || heard.answered.load(Relaxed) + heard.left.load(Relaxed);
         for blow in blows {

@@ -52,7 +52,8 @@ impl Jwt {
     /// Believes these issuers. Their keys are fetched when the first token comes.
     ///
     /// # Errors
-    /// When an issuer can have no good token, two have the same `iss` or name, or keys would come from where they may not.
+    /// When an issuer can have no good token, two have the same `iss` or name, callers of two could have the same name, or keys
+    /// would come from where they may not.
     pub fn new(issuers: impl IntoIterator<Item = Issuer>) -> Result<Self, InvalidIssuer> {
         let mut trusted: Vec<Trusted> = Vec::new();
         for issuer in issuers {
@@ -60,6 +61,9 @@ impl Jwt {
             let is_same = |known: &Issuer| known.iss == issuer.iss || known.name() == issuer.name();
             if trusted.iter().any(|known| is_same(&known.issuer)) {
                 return Err(InvalidIssuer::Twice);
+            }
+            if trusted.iter().any(|known| known.issuer.could_name(&issuer)) {
+                return Err(InvalidIssuer::Names);
             }
             trusted.push(Trusted::new(issuer)?);
         }

@@ -500,6 +500,11 @@ fn an_issuer_that_cannot_be_right_is_an_error() {
             InvalidIssuer::Twice,
         ),
         (
+            "a name that callers of another can have",
+            vec![issuer().named("corp:eu"), other().named("corp")],
+            InvalidIssuer::Names,
+        ),
+        (
             "no keys",
             vec![issuer().keys("{\"keys\":[]}")],
             InvalidIssuer::Keys,

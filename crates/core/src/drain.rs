@@ -73,7 +73,7 @@ impl DrainLayer {
         Self { time, ..self }
     }
 
-    /// Sets how many answers are read on at the same time.
+    /// Sets how many answers are read on at the same time; with zero, none is.
     #[must_use]
     pub fn at_once(self, answers: usize) -> Self {
         Self {

@@ -44,7 +44,8 @@ pub struct UsageBatch {
     pub rows: Vec<(UsageKey, UsageSums)>,
 }
 
-/// What sums are kept for. A name that is not known is empty, and a longer one than 128 bytes is cut.
+/// What sums are kept for. A name that is not known is empty, and one that is longer than 128 bytes is cut and ends with a
+/// digest.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct UsageKey {
     /// The day on which the requests ended, in UTC.

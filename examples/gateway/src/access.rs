@@ -9,7 +9,6 @@ use tollgate::{
 use crate::{
     Error,
     config::{self, CertificateName, Config},
-    tls,
 };
 
 /// Whoever may know a credential: the configured keys, those in the database, and the issuers of tokens.
@@ -42,14 +41,8 @@ pub(crate) fn auth(config: &Config, ring: Option<KeyRing>) -> Result<AuthLayer<V
     })
 }
 
-/// Checks what is only known when it is made: the files of keys and certificates, and where keys come from.
-pub(crate) fn check(config: &Config) -> Result<(), Error> {
-    tokens(&config.auth.issuers)?;
-    config.server.tls.as_ref().map(tls::acceptor).transpose()?;
-    Ok(())
-}
-
-fn tokens(issuers: &[config::Issuer]) -> Result<Option<Jwt>, Error> {
+/// Who believes tokens, if any are to be believed.
+pub(crate) fn tokens(issuers: &[config::Issuer]) -> Result<Option<Jwt>, Error> {
     if issuers.is_empty() {
         return Ok(None);
     }
@@ -87,6 +80,10 @@ fn tokens(issuers: &[config::Issuer]) -> Result<Option<Jwt>, Error> {
                 issuer = set(issuer, claim);
             }
         }
+        // Of one alone it is known which one is wrong.
+        Jwt::new([issuer.clone()]).map_err(|error| {
+            format!("the issuer `{}` cannot be used: {error}", configured.issuer)
+        })?;
         all.push(issuer);
     }
     Ok(Some(Jwt::new(all)?))

@@ -67,7 +67,7 @@ impl Admin {
         let draining = self.draining;
         let api = api.layer(axum::middleware::from_fn(guard::no_pages));
         let api = match token {
-            None => api,
+            None => api.layer(axum::middleware::from_fn(guard::by_address)),
             Some(token) => {
                 let operator = Principal::new("operator");
                 let keys = ApiKeys::new().with_key(token.expose_secret(), operator);
@@ -97,7 +97,12 @@ pub(crate) fn api(keys: Option<KeyDesk>, usage: RollUp) -> Router {
             Err(rejection) => problem(rejection.status(), rejection.code(), rejection.message()),
         }
     };
-    let router = Router::new().route("/usage", get(read));
+    let nothing = match keys {
+        Some(_) => "there is nothing here",
+        None => "there is nothing here: keys and groups need a [database]",
+    };
+    let nothing = async move || problem(StatusCode::NOT_FOUND, "not_found", nothing);
+    let router = Router::new().route("/usage", get(read)).fallback(nothing);
     match keys {
         Some(keys) => router.merge(keys.router()),
         None => router,

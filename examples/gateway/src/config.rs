@@ -11,19 +11,20 @@ mod summary;
 
 use std::{collections::HashSet, path::Path};
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 use tollgate::{
     core::fact::Mode,
     llm::{Dialect, Prices},
 };
 
+use self::access::check_secret;
 pub(crate) use self::{
     access::{Admin, Auth, CertificateName, Issuer, Tls},
     catalog::{Model, Provider, Strategy},
     error::{ConfigError, Mistake},
     prices::{PriceFile, changed},
-    quota::{OnDisconnect, Quotas, WhenAway},
+    quota::{OnDisconnect, Quotas, WhenAway, check as check_terms},
     sections::{Audit, Balance, Batch, Breaker, Cache, Key, Server, Simulated, Timeout},
     stores::{Database, Redis},
 };
@@ -138,7 +139,23 @@ impl Config {
         }
         self.validate_numbers()?;
         self.validate_stores()?;
-        self.validate_access()
+        self.validate_access()?;
+        self.validate_parts()
+    }
+
+    /// Makes what can be made without starting: what is wrong with files and addresses is found out here.
+    fn validate_parts(&self) -> Result<(), ConfigError> {
+        self.prices()?;
+        let tls = self.server.tls.as_ref();
+        let parts = [
+            crate::access::tokens(&self.auth.issuers).map(drop),
+            tls.map_or(Ok(()), |tls| crate::tls::acceptor(tls).map(drop)),
+            self.redis
+                .as_ref()
+                .map_or(Ok(()), |redis| crate::stores::redis(redis).map(drop)),
+        ];
+        let made: Result<(), crate::Error> = parts.into_iter().collect();
+        made.map_err(|error| ConfigError::Invalid(crate::chain(&*error)))
     }
 
     fn validate_numbers(&self) -> Result<(), ConfigError> {
@@ -210,28 +227,27 @@ impl Config {
             if !digests.insert(key.digest()?) {
                 return say(format!("the key `{}` is another's too", key.id));
             }
-            match (&key.key, &key.key_sha256) {
-                (Some(secret), None) if secret.expose_secret().len() < SHORTEST_KEY => {
-                    return say(format!(
-                        "the key `{}` is shorter than {SHORTEST_KEY} characters",
-                        key.id
-                    ));
-                }
-                (Some(_), None) | (None, Some(_)) => {}
-                _ => {
-                    return say(format!(
-                        "the key `{}` needs either `key` or `key_sha256`",
-                        key.id
-                    ));
-                }
+            if !key.names().all(can_be_name) {
+                return say(format!(
+                    "the key {:?} has a name that is empty, too long, or has control characters",
+                    key.id
+                ));
+            }
+            if let Some(secret) = &key.key {
+                check_secret(&format!("the key `{}`", key.id), secret)?;
             }
         }
+        self.auth.validate()?;
         let loopback = self.server.admin.ip().is_loopback();
-        if self.database.is_some() && self.admin.token.is_none() && !loopback {
-            return say(format!(
-                "`admin.token` is needed, since keys can be made at {}, which is not on loopback",
-                self.server.admin
-            ));
+        match &self.admin.token {
+            Some(token) => check_secret("`admin.token`", token)?,
+            None if loopback => {}
+            None => {
+                return say(format!(
+                    "`admin.token` is needed, since keys and usage are served at {}, which is not on loopback",
+                    self.server.admin
+                ));
+            }
         }
         if self.auth.certificates.is_some()
             && self
@@ -265,6 +281,11 @@ impl Config {
     }
 }
 
+/// Names are in headers, logs and the keys of stores.
+fn can_be_name(name: &str) -> bool {
+    (1..=LONGEST_NAME).contains(&name.len()) && !name.chars().any(char::is_control)
+}
+
 /// The names under which targets reach the simulated provider, in each of its dialects.
 pub(crate) const SIMULATED: [(&str, Dialect); 3] = [
     ("simulated", Dialect::OpenAi),
@@ -278,9 +299,9 @@ const KEYS: [(&str, Dialect); 3] = [
     ("GEMINI_API_KEY", Dialect::Gemini),
 ];
 
-const SHORTEST_KEY: usize = 16;
 const MOST_TARGETS: usize = 64;
 const MOST_WORKERS: usize = 1024;
+const LONGEST_NAME: usize = 200;
 const BUILT_IN: &str = include_str!("config/built_in.toml");
 
 #[cfg(test)]
@@ -352,6 +373,7 @@ mod tests {
         let bedrock = "[[providers]]\nname = \"p\"\ndialect = \"anthropic\"\n";
         let trusting = provider.replace("http:", "https:");
         let anonymous = "[server]\nlisten = \"0.0.0.0:1\"\n[auth]\nanonymous = true\n[simulated]\nenabled = true\n";
+        let issuer = "[[auth.issuers]]\nissuer = \"https://x.example\"\naudience = \"a\"\n";
         let two_ways = "[[keys]]\nid = \"k\"\nkey = \"0123456789abcdef\"\nkey_sha256 = \"00\"\n";
         let twice = "[[keys]]\nid = \"a\"\nkey = \"0123456789abcdef\"\n[[keys]]\nid = \"b\"\nkey = \"0123456789abcdef\"\n";
         for (text, reason) in [
@@ -377,6 +399,64 @@ mod tests {
             (
                 format!("{provider}{model}[server]\nworkers = 0\n"),
                 "workers",
+            ),
+            (
+                format!("{provider}{model}[[keys]]\nid = \"k\"\nkey = \"0123456789 abcdef\"\n"),
+                "cannot be sent",
+            ),
+            (
+                format!("{provider}{model}[[keys]]\nid = \"k\\n\"\nkey = \"0123456789abcdef\"\n"),
+                "control characters",
+            ),
+            (
+                format!("{provider}{model}[admin]\ntoken = \"\"\n"),
+                "`admin.token` is shorter",
+            ),
+            (
+                format!("{provider}{model}[server]\nadmin = \"0.0.0.0:1\"\n"),
+                "`admin.token` is needed",
+            ),
+            (
+                format!("{provider}{model}[auth]\npepper = \"\"\n"),
+                "`auth.pepper` is shorter",
+            ),
+            (
+                format!("{provider}{model}{issuer}jwks_file = \"nowhere.json\"\n"),
+                "nowhere.json",
+            ),
+            (
+                format!("{provider}{model}{issuer}jwks_url = \"http://x.example/keys\"\n"),
+                "`https://x.example` cannot be used: an issuer's keys come over HTTPS",
+            ),
+            (
+                format!("{provider}{model}{issuer}leeway = \"1y\"\n"),
+                "expired tokens",
+            ),
+            (
+                format!("{provider}{model}{issuer}jwks_url = \"https://x\"\njwks_file = \"y\"\n"),
+                "both",
+            ),
+            (
+                format!(
+                    "{provider}{model}[server]\ntls = {{ cert = \"no.pem\", key = \"no.pem\" }}\n"
+                ),
+                "no.pem",
+            ),
+            (
+                format!("{provider}{model}[redis]\nurl = \"redis://:canary@host:x\"\n"),
+                "Redis",
+            ),
+            (
+                format!("{provider}{model}[database]\nurl = \"sqlite://:memory:\"\n"),
+                "names a file",
+            ),
+            (
+                format!("{provider}{model}[database]\nurl = \"sqlite://x.db?mode=rwc\"\n"),
+                "names a file",
+            ),
+            (
+                format!("{provider}{model}[prices]\nfile = \"nowhere.toml\"\n"),
+                "nowhere.toml",
             ),
             (
                 format!("{provider}{model}[breaker]\nfailure_rate = nan\n"),
@@ -456,10 +536,12 @@ mod tests {
                 "Cargo.toml as its `ca`: there is no certificate",
             ),
         ] {
-            let parsed = Config::parse(&text).map_err(|error| error.to_string());
-            let error = parsed.unwrap().validate().unwrap_err();
-            let words = crate::chain(&error);
+            let words = match Config::parse(&text) {
+                Ok(mut config) => crate::chain(&config.validate().unwrap_err()),
+                Err(mistake) => mistake.to_string(),
+            };
             assert!(words.contains(reason), "{words}");
+            assert!(!words.contains("canary"), "{words}");
         }
     }
 }

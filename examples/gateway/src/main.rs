@@ -74,7 +74,6 @@ fn run(arguments: Arguments) -> Result<(), Error> {
     config.server.listen = arguments.listen.unwrap_or(config.server.listen);
     config.server.admin = arguments.admin.unwrap_or(config.server.admin);
     config.validate()?;
-    access::check(&config)?;
     if let Some(Command::Check) = arguments.command {
         say(&config.summary());
         return Ok(());

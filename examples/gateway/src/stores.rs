@@ -3,9 +3,11 @@ use std::{
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use secrecy::{ExposeSecret, SecretString};
+use tokio::time::timeout;
 use tollgate::{
     auth::{KeyRing, Keys, Pepper, RingPolicy},
     quota::{
@@ -80,10 +82,13 @@ impl Stores {
         let policy = RingPolicy::new()
             .max_stale(config.auth.max_stale)
             .prefix("tg-");
+        let ring = KeyRing::watch(SqlKeys::new(database.clone()), pepper.clone(), policy);
+        // Else the first callers would be told that keys cannot be checked.
+        let _ = timeout(READS, ring.reached(0)).await;
         Ok(Self {
             keys: Some(KeyDesk {
-                keys: Keys::new(SqlKeys::new(database.clone()), pepper.clone()),
-                ring: KeyRing::watch(SqlKeys::new(database.clone()), pepper, policy),
+                keys: Keys::new(SqlKeys::new(database.clone()), pepper),
+                ring,
             }),
             ledger: told(ledger, config),
             usage: RollUp::new(SqlUsage::new(database)),
@@ -117,7 +122,8 @@ fn journal(config: &Config, database: &config::Database) -> Option<Journal> {
     journal.ok()
 }
 
-fn redis(config: &config::Redis) -> Result<Redis, Error> {
+/// Redis as it is configured; nothing is asked of it yet.
+pub(crate) fn redis(config: &config::Redis) -> Result<Redis, Error> {
     let redis = if config.cluster {
         Redis::cluster(std::slice::from_ref(&config.url))?
     } else {
@@ -175,3 +181,6 @@ fn make(path: &Path) -> io::Result<()> {
     fs::remove_file(&beside)?;
     linked
 }
+
+/// How long the gateway waits for its keys before it takes requests.
+const READS: Duration = Duration::from_secs(10);

@@ -121,7 +121,13 @@ pub(crate) fn parse(query: &str) -> Result<UsageQuery, String> {
                 let limit = value.parse().map_err(|_| "`limit` is a number")?;
                 asked = asked.limit(std::cmp::min(limit, MOST_ROWS));
             }
-            _ => asked = asked.of(field(name)?, decoded(value)?),
+            _ => {
+                let field = field(name)?;
+                if asked.filters.iter().any(|(known, _)| *known == field) {
+                    return Err(format!("`{name}` is asked for twice"));
+                }
+                asked = asked.of(field, decoded(value)?);
+            }
         }
     }
     let groups = decoded(groups)?;

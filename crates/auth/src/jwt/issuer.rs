@@ -223,6 +223,15 @@ impl Issuer {
         self.name.as_deref().unwrap_or(&self.iss)
     }
 
+    /// Whether a caller of the one can have the name of a caller of the other: `a:b` and `c`, or `a` and `b:c`.
+    pub(super) fn could_name(&self, other: &Self) -> bool {
+        let begins = |long: &str, short: &str| {
+            let rest = long.strip_prefix(short);
+            rest.is_some_and(|rest| rest.starts_with(':'))
+        };
+        begins(self.name(), other.name()) || begins(other.name(), self.name())
+    }
+
     /// Whom a token is about and when it is good, if it was signed by a key of this issuer.
     pub(super) fn accept(&self, token: &Token<'_>, now: i64) -> Option<(Principal, Span)> {
         let claims = &token.claims;

@@ -166,14 +166,23 @@ impl Keys {
     /// Writes an organisation, a team or a user.
     ///
     /// # Errors
-    /// When the record was made of another version than the last one, when something is too long, or when the store fails.
+    /// When the record was made of another version than the last one, when there was a group of this name that is deleted, when
+    /// something is too long, or when the store fails.
     pub async fn put_group(&self, mut record: GroupRecord) -> Result<GroupRecord, KeysError> {
         if record.version == 0 {
             record.created_at = (self.clock)();
         }
         checks::group(&record)?;
-        record.version = self.store.put_group(record.clone()).await?;
-        Ok(record)
+        match self.store.put_group(record.clone()).await {
+            Err(KeyStoreError::Conflict) if self.was_deleted(&record).await? => {
+                let why = "it was deleted, and its name is not given again";
+                Err(KeysError::Invalid(why))
+            }
+            written => {
+                record.version = written?;
+                Ok(record)
+            }
+        }
     }
 
     /// A group by its kind and id.
@@ -191,6 +200,11 @@ impl Keys {
     /// When the store fails.
     pub async fn groups(&self, kind: GroupKind, page: Page) -> Result<Vec<GroupRecord>, KeysError> {
         Ok(self.store.groups(kind, checks::page(page)).await?)
+    }
+
+    async fn was_deleted(&self, group: &GroupRecord) -> Result<bool, KeysError> {
+        let known = self.store.group(group.kind, &group.id).await?;
+        Ok(known.is_some_and(|known| known.deleted))
     }
 
     /// Changes a key whatever others do to it in the meantime: revoking must not fail for that.

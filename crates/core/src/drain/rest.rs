@@ -68,7 +68,7 @@ impl Rest {
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
-        if self.trail.get() != Some(Dispatch::Yes) {
+        if self.at_once == 0 || self.trail.get() != Some(Dispatch::Yes) {
             return;
         }
         let place = Place::take(self.running, self.at_once);

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::{Serialize, Serializer};
 
-use super::{UsageField, UsageKey, UsageSums};
+use super::{UsageField, UsageKey, UsageSums, series::bounded};
 
 /// Which sums to read.
 ///
@@ -53,10 +53,10 @@ impl UsageQuery {
         self
     }
 
-    /// Only what has this value there.
+    /// Only what has this value there. A long name is cut as it is in a [`UsageKey`].
     #[must_use]
     pub fn of(mut self, field: UsageField, value: impl Into<String>) -> Self {
-        self.filters.push((field, value.into()));
+        self.filters.push((field, bounded(&value.into())));
         self
     }
 

@@ -5,6 +5,7 @@ use std::{
 };
 
 use jiff::{Span, civil::Date};
+use sha2::{Digest, Sha256};
 use tollgate_core::fact::{Principal, Target};
 
 use super::UsageKey;
@@ -90,10 +91,16 @@ impl Day {
     }
 }
 
-/// A name that any store takes: of bounded length, and without NUL, which Postgres refuses.
-fn bounded(name: &str) -> String {
-    let end = name.floor_char_boundary(MOST_BYTES);
-    name[..end].replace('\0', "\u{fffd}")
+/// A name that any store takes: of bounded length, and without NUL, which Postgres refuses. Of one that has to be changed a
+/// digest is a part, or one caller could read what another has used whose name begins in the same way.
+pub(super) fn bounded(name: &str) -> String {
+    if name.len() <= MOST_BYTES && !name.contains('\0') {
+        return name.to_owned();
+    }
+    let digest = hex::encode(&Sha256::digest(name)[..8]);
+    let end = name.floor_char_boundary(MOST_BYTES - 1 - digest.len());
+    // What stands in the place of NUL is as short.
+    format!("{}~{digest}", name[..end].replace('\0', "?"))
 }
 
 /// All seven have to fit into an entry of an index.
@@ -107,9 +114,21 @@ mod tests {
 
     #[test]
     fn a_name_is_cut_between_characters_and_has_no_nul() {
-        assert_eq!(bounded("a\0b"), "a\u{fffd}b");
-        assert_eq!(bounded(&"ä".repeat(100)), "ä".repeat(64));
-        assert_eq!(bounded(&format!("a{}", "ä".repeat(100))).len(), 127);
+        let (even, odd) = ("ä".repeat(100), format!("a{}", "ä".repeat(100)));
+
+        assert!(bounded("a\0b").starts_with("a?b~"));
+        assert!(bounded(&even).starts_with(&"ä".repeat(55)));
+        assert!(bounded(&odd).starts_with(&odd[..111]));
+        assert_eq!(bounded(&odd).len(), MOST_BYTES);
+        assert_eq!(bounded(&"a".repeat(MOST_BYTES)), "a".repeat(MOST_BYTES));
+    }
+
+    #[test]
+    fn two_long_names_that_begin_alike_stay_two() {
+        let long = "a".repeat(MOST_BYTES);
+
+        assert_ne!(bounded(&format!("{long}1")), bounded(&format!("{long}2")));
+        assert_ne!(bounded("a\0"), bounded("a?"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use sqlx::{
     ConnectOptions, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tokio::time::timeout;
 
 use super::{DEADLINE, Dialect, Written};
 use crate::SqlError;
@@ -17,8 +18,15 @@ pub(super) async fn open(url: &str) -> Result<PgPool, SqlError> {
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(DEADLINE)
-        .connect_with(options);
-    Ok(pool.await?)
+        .connect_with(options.clone());
+    match pool.await {
+        // A pool tries again and again, and keeps to itself why.
+        Err(sqlx::Error::PoolTimedOut) => match timeout(DEADLINE, options.connect()).await {
+            Ok(Err(why)) => Err(why.into()),
+            _ => Err(SqlError::Late(DEADLINE)),
+        },
+        opened => Ok(opened?),
+    }
 }
 
 impl Dialect for PgConnection {

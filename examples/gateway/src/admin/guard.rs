@@ -4,6 +4,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use http_body::Body;
 
 use super::problem;
 
@@ -12,9 +13,6 @@ pub(super) async fn no_pages(request: Request, next: Next) -> Response {
     let headers = request.headers();
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     let refused = |why| problem(StatusCode::FORBIDDEN, "not_for_pages", why);
-    if !is_by_address(headers) && !headers.contains_key(header::AUTHORIZATION) {
-        return refused("without a token, operators ask by an address or `localhost`");
-    }
     if headers.contains_key(header::ORIGIN) && !is_same_origin(headers) {
         return refused("the request comes from another site's page");
     }
@@ -22,9 +20,7 @@ pub(super) async fn no_pages(request: Request, next: Next) -> Response {
     let is_json = headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
-    let has_body = headers
-        .get(header::CONTENT_LENGTH)
-        .is_none_or(|length| length != "0");
+    let has_body = !request.body().is_end_stream();
     if changes && has_body && !is_json && *request.method() != Method::DELETE {
         let why = "send `Content-Type: application/json`";
         return problem(
@@ -34,6 +30,16 @@ pub(super) async fn no_pages(request: Request, next: Next) -> Response {
         );
     }
     next.run(request).await
+}
+
+/// Where no token is asked for, keeps out pages whose site's name was made to point here: to the browser they are of the same
+/// origin, and can send any header.
+pub(super) async fn by_address(request: Request, next: Next) -> Response {
+    if is_by_address(request.headers()) {
+        return next.run(request).await;
+    }
+    let why = "without `admin.token`, operators ask by an address or `localhost`";
+    problem(StatusCode::FORBIDDEN, "not_for_pages", why)
 }
 
 /// A name could be anybody's, who lets it point here.

@@ -12,9 +12,13 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use tollgate::auth::{GroupKind, GroupRecord, KeyRecord, KeyRing, Keys, KeysError, Page};
+use tollgate::{
+    auth::{GroupKind, GroupRecord, KeyPatch, KeyRecord, KeyRing, Keys, KeysError, NewKey, Page},
+    core::fact::Terms,
+};
 
 use super::problem;
+use crate::config::check_terms;
 
 /// Keys, and the groups that they belong to.
 #[derive(Clone, Debug)]
@@ -68,7 +72,9 @@ type Id = Path<String>;
 type Asked = Query<HashMap<String, String>>;
 
 async fn create(State(desk): Desk, body: Bytes) -> Result<Response, Problem> {
-    let (record, key) = desk.keys.create(read_body(&body)?).await?;
+    let new: NewKey = read_body(&body)?;
+    check(&new.terms)?;
+    let (record, key) = desk.keys.create(new).await?;
     let page = desk.shown(record, Some(&key)).await;
     Ok((StatusCode::CREATED, axum::Json(page)).into_response())
 }
@@ -89,7 +95,9 @@ async fn update(
     Path(id): Id,
     body: Bytes,
 ) -> Result<axum::Json<Value>, Problem> {
-    let record = desk.keys.update(&id, read_body(&body)?).await?;
+    let patch: KeyPatch = read_body(&body)?;
+    patch.terms.as_ref().map_or(Ok(()), check)?;
+    let record = desk.keys.update(&id, patch).await?;
     Ok(axum::Json(desk.shown(record, None).await))
 }
 
@@ -160,11 +168,15 @@ async fn put_group(
     };
     let fields = value
         .as_object_mut()
-        .ok_or_else(|| Problem::malformed("the body is not an object"))?;
+        .expect("`read_body` takes objects only");
+    if let Some(name) = fields.keys().find(|name| !IN_A_GROUP.contains(&&***name)) {
+        return Err(Problem::malformed(&format!("a group has no `{name}`")));
+    }
     fields.insert("kind".into(), json!(kind));
     fields.insert("id".into(), json!(id));
     let mut record: GroupRecord =
         serde_json::from_value(value).map_err(|error| Problem::malformed(&error.to_string()))?;
+    check(&record.terms)?;
     if let Some(known) = known {
         record.created_at = known.created_at;
         if record.version == 0 {
@@ -224,6 +236,10 @@ fn read_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     };
     let mut value: Value =
         serde_json::from_slice(body).map_err(|error| Problem::malformed(&error.to_string()))?;
+    // Serde would read a list as well, field by field, and an empty one as a key without limits.
+    if !value.is_object() {
+        return Err(Problem::malformed("the body is not an object"));
+    }
     if let Some(expires_at) = value.get_mut("expires_at")
         && let Some(text) = expires_at.as_str()
     {
@@ -233,6 +249,11 @@ fn read_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         *expires_at = time.as_millisecond().into();
     }
     serde_json::from_value(value).map_err(|error| Problem::malformed(&error.to_string()))
+}
+
+/// A term that cannot hold would be found out by callers.
+fn check(terms: &Terms) -> Result<(), Problem> {
+    check_terms("terms", terms).map_err(|error| Problem::malformed(&error.to_string()))
 }
 
 fn page(asked: &HashMap<String, String>) -> Result<Page, Problem> {
@@ -292,6 +313,22 @@ impl IntoResponse for Problem {
         problem(self.0, self.1, &self.2)
     }
 }
+
+/// What is in a group's page, and so can be put back. A word that is not is a mistake, which could lift a limit.
+const IN_A_GROUP: [&str; 12] = [
+    "kind",
+    "id",
+    "name",
+    "parent",
+    "permissions",
+    "terms",
+    "classification",
+    "metadata",
+    "created_at",
+    "disabled",
+    "deleted",
+    "version",
+];
 
 /// How long an answer waits until this gateway goes by what it says.
 const SETTLES: Duration = Duration::from_secs(2);

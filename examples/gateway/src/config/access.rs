@@ -1,10 +1,10 @@
 use std::{path::PathBuf, time::Duration};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tollgate::auth::Algorithm;
 
-use super::expand;
+use super::{ConfigError, expand};
 
 /// How callers are known.
 #[derive(Debug, Deserialize)]
@@ -32,6 +32,46 @@ impl Default for Auth {
             certificates: None,
         }
     }
+}
+
+impl Auth {
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        let say = |what: String| Err(ConfigError::Invalid(what));
+        if let Some(pepper) = &self.pepper
+            && pepper.expose_secret().len() < SHORTEST_SECRET
+        {
+            return say(format!(
+                "`auth.pepper` is shorter than {SHORTEST_SECRET} characters"
+            ));
+        }
+        for issuer in &self.issuers {
+            let name = &issuer.issuer;
+            if issuer.jwks_url.is_some() && issuer.jwks_file.is_some() {
+                return say(format!(
+                    "the issuer `{name}` has both `jwks_url` and `jwks_file`"
+                ));
+            }
+            if issuer.leeway > MOST_LEEWAY {
+                return say(format!(
+                    "the issuer `{name}` has a `leeway` of more than 10 minutes: expired tokens would go on"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Checks what is sent in a header, which takes visible ASCII only, and must not be guessed. The message begins with `name`.
+pub(super) fn check_secret(name: &str, secret: &SecretString) -> Result<(), ConfigError> {
+    let secret = secret.expose_secret();
+    let what = if secret.len() < SHORTEST_SECRET {
+        format!("{name} is shorter than {SHORTEST_SECRET} characters")
+    } else if !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+        format!("{name} has spaces or other characters that cannot be sent in a header")
+    } else {
+        return Ok(());
+    };
+    Err(ConfigError::Invalid(what))
 }
 
 /// Whose tokens are believed.
@@ -131,6 +171,9 @@ pub(crate) struct Admin {
 fn usual_algorithms() -> Vec<Algorithm> {
     vec![Algorithm::Rs256, Algorithm::Es256]
 }
+
+const SHORTEST_SECRET: usize = 16;
+const MOST_LEEWAY: Duration = Duration::from_secs(10 * 60);
 
 const fn leeway() -> Duration {
     Duration::from_secs(60)

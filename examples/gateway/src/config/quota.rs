@@ -126,7 +126,7 @@ pub(super) fn homeless(name: &str) -> ConfigError {
 }
 
 /// Checks terms, which are called by this name.
-pub(super) fn check(name: &str, terms: &Terms) -> Result<(), ConfigError> {
+pub(crate) fn check(name: &str, terms: &Terms) -> Result<(), ConfigError> {
     for rate in &terms.rates {
         let burst = rate.burst.unwrap_or(rate.limit).get();
         // A burst is saved within a hundred years.

@@ -122,6 +122,14 @@ impl Key {
         }
     }
 
+    /// What it and those that it belongs to are called.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let above = [&self.user, &self.team, &self.org];
+        let lists = self.roles.iter().chain(&self.tags);
+        let names = above.into_iter().flatten().chain(lists).chain([&self.id]);
+        names.map(String::as_str)
+    }
+
     /// Who holds it.
     pub(crate) fn principal(&self) -> Principal {
         let mut principal =

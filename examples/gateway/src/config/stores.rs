@@ -34,7 +34,6 @@ impl Database {
     /// Where the embedded one is.
     pub(crate) fn file(&self) -> Option<PathBuf> {
         let path = self.url.expose_secret().strip_prefix("sqlite://")?;
-        let path = path.split('?').next().unwrap_or(path);
         Some(path.into())
     }
 
@@ -48,12 +47,18 @@ impl Database {
 
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
         let url = self.url.expose_secret();
-        let known = ["sqlite://", "postgres://", "postgresql://"];
-        if known.iter().any(|scheme| url.starts_with(scheme)) {
-            return Ok(());
-        }
-        let rule =
-            "`database.url` is `sqlite://path/to/file` or `postgres://user:password@host/name`";
+        let rule = match url.split_once("://") {
+            // Neither is a file; and a query would be a part of its name.
+            Some(("sqlite", path))
+                if path.is_empty() || path.starts_with(':') || path.contains('?') =>
+            {
+                "`database.url` names a file for SQLite, without a query: `sqlite://path/to/file`"
+            }
+            Some(("sqlite" | "postgres" | "postgresql", _)) => return Ok(()),
+            _ => {
+                "`database.url` is `sqlite://path/to/file` or `postgres://user:password@host/name`"
+            }
+        };
         Err(ConfigError::Invalid(rule.into()))
     }
 }
