@@ -112,6 +112,10 @@ impl Subject<'_> {
 /// Short, since each request pays for it: a text ends with a byte that is in no text, and so do these begin.
 impl Hash for Subject<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
+        if let Some(within) = self.within {
+            state.write_u8(0xfc);
+            within.hash(state);
+        }
         match (self.account, self.model) {
             (Some(account), None) => account.hash(state),
             (None, None) => state.write_u8(0xfe),
