@@ -54,11 +54,3 @@ async fn over_postgres_and_redis_everything_is_killed_and_forgets_and_the_budget
         .play(&blows)
         .await;
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn calm() {
-    let Some(postgres) = Postgres::new() else {
-        return;
-    };
-    Scene::new("calm", 4).with_postgres(postgres).play(&[]).await;
-}
