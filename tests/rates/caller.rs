@@ -75,15 +75,15 @@ async fn ask(
         let taken = rates.take(vec![wanted.clone()]).await;
         let told = clock();
         let taken = taken.expect("Redis is there");
-        let mut takes = takes.borrow_mut();
-        takes.decided(
-            told,
-            matches!(taken, Taken::All(_)).then_some(Admitted { asked, told, cost }),
-        );
-        if takes.decisions >= share && told >= end {
+        let admitted = matches!(taken, Taken::All(_)).then_some(Admitted { asked, told, cost });
+        let decisions = {
+            let mut takes = takes.borrow_mut();
+            takes.decided(told, admitted);
+            takes.decisions
+        };
+        if decisions >= share && told >= end {
             return;
         }
-        drop(takes);
         // The others ask as often.
         tokio::task::yield_now().await;
     }
