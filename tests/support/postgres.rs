@@ -90,8 +90,12 @@ impl Postgres {
             command.env(name, value);
         }
         let log = self.folder.path().join("log");
-        self.server = Some(Server::spawn(&mut command, &log));
+        let mut server = Server::spawn(&mut command, &log);
         eventually("Postgres' start", async || {
+            if server.has_ended() {
+                // Processes of one that was killed may hold its memory for a moment.
+                server = Server::spawn(&mut command, &log);
+            }
             let ready = self
                 .program("pg_isready")
                 .args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()])
@@ -99,6 +103,7 @@ impl Postgres {
             ready.is_ok_and(|status| status.success()).then_some(())
         })
         .await;
+        self.server = Some(server);
     }
 
     /// Kills it and all of its processes.

@@ -52,6 +52,11 @@ impl Server {
         }
     }
 
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
+    }
+
     /// Sends a signal to the program and all that it has started.
     pub(crate) fn signal(&self, signal: &str) {
         signal_group(self.child.id(), signal);
