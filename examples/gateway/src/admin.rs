@@ -1,3 +1,4 @@
+mod budgets;
 mod guard;
 mod keys;
 
@@ -25,7 +26,7 @@ use tollgate::{
     quota::usage::RollUp,
 };
 
-pub(crate) use self::keys::KeyDesk;
+pub(crate) use self::{budgets::BudgetDesk, keys::KeyDesk};
 use crate::usage;
 
 /// What operators ask: metrics, and whether the gateway lives and takes requests.
@@ -89,7 +90,7 @@ impl Admin {
 }
 
 /// What operators can do besides looking on.
-pub(crate) fn api(keys: Option<KeyDesk>, usage: RollUp) -> Router {
+pub(crate) fn api(keys: Option<KeyDesk>, budgets: Option<BudgetDesk>, usage: RollUp) -> Router {
     let read = async move |RawQuery(query): RawQuery| {
         let query = usage::parse(&query.unwrap_or_default());
         match usage::read(&usage, query).await {
@@ -103,6 +104,10 @@ pub(crate) fn api(keys: Option<KeyDesk>, usage: RollUp) -> Router {
     };
     let nothing = async move || problem(StatusCode::NOT_FOUND, "not_found", nothing);
     let router = Router::new().route("/usage", get(read)).fallback(nothing);
+    let router = match budgets {
+        Some(budgets) => router.merge(budgets.router()),
+        None => router,
+    };
     match keys {
         Some(keys) => router.merge(keys.router()),
         None => router,

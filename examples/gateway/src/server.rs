@@ -129,7 +129,11 @@ impl Server {
         let (config, stores) = (&self.config, &self.stores);
         let service = stack::stack(config, stores, self.upstream, self.log.clone())?;
         tokio::spawn(self.admin.clone().upkeep());
-        let api = admin::api(stores.keys.clone(), stores.usage.clone());
+        let api = admin::api(
+            stores.keys.clone(),
+            stores.budgets.clone(),
+            stores.usage.clone(),
+        );
         let router = self.admin.clone().router(api, config.admin.token.as_ref());
         tokio::spawn(async move { axum::serve(self.operators, router).await });
 

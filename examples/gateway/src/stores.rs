@@ -21,7 +21,7 @@ use tollgate::{
 
 use crate::{
     Error,
-    admin::KeyDesk,
+    admin::{BudgetDesk, KeyDesk},
     config::{self, Config},
 };
 
@@ -30,6 +30,8 @@ use crate::{
 pub(crate) struct Stores {
     /// Keys in the database, if there is one.
     pub(crate) keys: Option<KeyDesk>,
+    /// What is granted of budgets, if they are in a database.
+    pub(crate) budgets: Option<BudgetDesk>,
     pub(crate) ledger: Ledger,
     pub(crate) usage: RollUp,
     /// Rates that gateways share.
@@ -49,6 +51,7 @@ impl Stores {
         let Some(configured) = &config.database else {
             return Ok(Self {
                 keys: None,
+                budgets: None,
                 ledger: told(Ledger::volatile(), config),
                 usage: RollUp::new(MemoryUsage::new()),
                 rates,
@@ -61,6 +64,7 @@ impl Stores {
         if configured.promotion_is_synchronous {
             authority = authority.promotion_is_synchronous();
         }
+        let budgets = (!config.quota.volatile).then(|| BudgetDesk(authority.clone()));
         let ledger = if config.quota.volatile {
             Ledger::volatile()
         } else {
@@ -90,6 +94,7 @@ impl Stores {
                 keys: Keys::new(SqlKeys::new(database.clone()), pepper),
                 ring,
             }),
+            budgets,
             ledger: told(ledger, config),
             usage: RollUp::new(SqlUsage::new(database)),
             rates,

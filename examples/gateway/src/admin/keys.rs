@@ -220,7 +220,7 @@ fn page_of(record: &KeyRecord, key: Option<&SecretString>) -> Value {
     page
 }
 
-fn time(millis: i64) -> Value {
+pub(super) fn time(millis: i64) -> Value {
     match Timestamp::from_millisecond(millis) {
         Ok(time) => time.to_string().into(),
         Err(_) => millis.into(),
@@ -228,7 +228,7 @@ fn time(millis: i64) -> Value {
 }
 
 /// Reads a body. Times may be written as in RFC 3339, or in milliseconds since 1970.
-fn read_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+pub(super) fn read_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let body = if body.trim_ascii().is_empty() {
         b"{}"
     } else {
@@ -284,8 +284,12 @@ fn page(asked: &HashMap<String, String>) -> Result<Page, Problem> {
 pub(super) struct Problem(StatusCode, &'static str, String);
 
 impl Problem {
-    fn malformed(why: &str) -> Self {
-        Self(StatusCode::BAD_REQUEST, "invalid_request", why.into())
+    pub(super) fn new(status: StatusCode, code: &'static str, why: &str) -> Self {
+        Self(status, code, why.into())
+    }
+
+    pub(super) fn malformed(why: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", why)
     }
 }
 
