@@ -218,13 +218,9 @@ impl Message {
 
 fn thoughts(note: &mut Carried) -> impl Iterator<Item = Part> {
     let thoughts = std::mem::take(&mut note.thinking);
-    thoughts.into_iter().map(|(text, signature)| match text {
-        Some(text) => Part::Thinking {
-            text,
-            signature: Some(signature),
-        },
-        None => Part::Redacted(signature),
-    })
+    thoughts
+        .into_iter()
+        .map(|(text, signature)| Part::thought(text, signature))
 }
 
 /// A text that is there and says something.
