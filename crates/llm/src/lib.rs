@@ -31,6 +31,7 @@ pub mod sse;
 mod translate;
 #[cfg(feature = "upstream")]
 mod upstream;
+mod wildcard;
 mod worst;
 
 #[cfg(feature = "batch")]
