@@ -77,11 +77,11 @@ pub(super) fn format(value: Value, at: Path<'_>, losses: &mut Losses) -> Result<
     let mut fields = json::object(value, at)?;
     match kind(&mut fields, at)?.as_str() {
         "text" => {
-            rest(fields, at, losses);
+            losses.rest(fields, at);
             Ok(Format::Text)
         }
         "json_object" => {
-            rest(fields, at, losses);
+            losses.rest(fields, at);
             Ok(Format::Json)
         }
         "json_schema" => {
@@ -203,17 +203,8 @@ fn only(
     losses: &mut Losses,
 ) -> Result<Value, Rejection> {
     let found = fields.get_mut(name).map(Value::take);
-    rest(fields, at, losses);
+    losses.rest(fields, at);
     found.ok_or_else(|| json::missing(at.key(name)))
-}
-
-/// Names fields that nobody has taken as lost.
-fn rest(fields: Map<String, Value>, at: Path<'_>, losses: &mut Losses) {
-    for (key, value) in fields {
-        if !value.is_null() {
-            losses.field(at.key(&key).to_string());
-        }
-    }
 }
 
 fn schema_format(
