@@ -116,6 +116,19 @@ pub(crate) fn no_ledger() -> Rejection {
     )
 }
 
+/// What is spent of two budgets would be mixed up.
+pub(crate) fn ambiguous(due: &Due) -> Rejection {
+    let message = format!(
+        "the service has two budgets that are both called \"{}\" for one account",
+        due.policy.name()
+    );
+    Rejection::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "budget_ambiguous",
+        message,
+    )
+}
+
 pub(crate) fn principal_missing() -> Rejection {
     Rejection::new(
         StatusCode::INTERNAL_SERVER_ERROR,
