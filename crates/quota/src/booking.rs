@@ -1,13 +1,16 @@
+use std::sync::Arc;
+
 use http::request::Parts;
 use serde_json::json;
 use smallvec::SmallVec;
 use tollgate_core::{
     Rejection, Trail,
-    fact::{Allowance, Cost, Mode},
+    fact::{Allowance, Cost, Mode, Target},
 };
 
 use crate::{
-    Claim, Hold, Ledger, Settlement, Short, Why,
+    Claim, Hold, Ledger, Overrun, Settlement, Short, Why,
+    accounts::Accounts,
     gate::Config,
     gather::Due,
     policy::{Left, Policy, micros},
@@ -24,6 +27,8 @@ pub(crate) struct Booking {
     hard: Side,
     others: Side,
     amount: Cost,
+    /// Who has a bound to keep.
+    target: Option<Arc<str>>,
     /// The most output, for each answer, that is paid for.
     output: Option<u64>,
 }
@@ -36,13 +41,25 @@ struct Side {
 
 impl Booking {
     /// Finds out what the request may cost. If no hard budget depends on it, it need not have a bound.
-    pub(crate) fn new(config: &Config, parts: &Parts, dues: Vec<Due>) -> Result<Self, Rejection> {
+    pub(crate) fn new(
+        config: &Config,
+        accounts: &Accounts,
+        parts: &Parts,
+        dues: Vec<Due>,
+    ) -> Result<Self, Rejection> {
         let (Some(ledger), Some(worst)) = (&config.ledger, &config.worst) else {
             return Err(refusal::no_ledger());
         };
         let (hard, others): (Vec<_>, Vec<_>) = dues
             .into_iter()
             .partition(|due| due.budget.mode() == Mode::Hard);
+        let target = parts
+            .extensions
+            .get::<Target>()
+            .filter(|_| !hard.is_empty());
+        if let Some(target) = target.filter(|target| accounts.blocked.contains(&target.name)) {
+            return Err(refusal::target_blocked(&target.name));
+        }
         let (amount, output) = match worst(parts, None) {
             Ok((amount, output)) => (amount, Some(output)),
             Err(rejection) if !hard.is_empty() => return Err(rejection),
@@ -54,6 +71,7 @@ impl Booking {
             hard: Side::of(hard),
             others: Side::of(others),
             amount,
+            target: target.map(|target| Arc::clone(&target.name)),
         })
     }
 
@@ -110,7 +128,7 @@ impl Booking {
     }
 
     /// Settles what was held, and writes it down.
-    pub(crate) fn settle(mut self, bill: Bill, trail: &Trail) {
+    pub(crate) fn settle(mut self, bill: Bill, trail: &Trail, accounts: &Accounts) {
         let (hard, others) = match bill {
             Bill::Released => (Settlement::Released, Settlement::Released),
             Bill::Known(cost) => (Settlement::Known(cost), Settlement::Known(cost)),
@@ -136,14 +154,30 @@ impl Booking {
             "whole": settlement == Settlement::Whole,
         });
         trail.note("budget", note);
-        for (side, settlement) in [(&mut self.hard, hard), (&mut self.others, others)] {
-            if let Some(hold) = side.hold.take() {
-                let overrun = hold.settle(settlement);
-                if overrun.is_some() {
-                    metrics::counter!("tollgate_quota_overruns_total").increment(1);
-                }
-            }
+        if let Some(hold) = self.others.hold.take() {
+            hold.settle(others); // What no hard budget pays for was not bounded.
         }
+        let overrun = self.hard.hold.take().and_then(|hold| hold.settle(hard));
+        if let Some(overrun) = overrun {
+            self.alarm(overrun, accounts);
+        }
+    }
+
+    /// The provider's own bill is more than what it was told to stay below, or the prices are wrong: that goes on until
+    /// somebody looks after it.
+    fn alarm(&self, overrun: Overrun, accounts: &Accounts) {
+        let target = self.target.clone().unwrap_or_default();
+        tracing::error!(
+            target = &*target,
+            held = overrun.held.nanos(),
+            spent = overrun.spent.nanos(),
+            debt = overrun.debt.nanos(),
+            "a call has cost more than its bound: hard budgets pay for no more there until the prices are read again"
+        );
+        if self.target.is_some() {
+            accounts.blocked.add(&target);
+        }
+        metrics::counter!("tollgate_quota_overruns_total", "target" => target).increment(1);
     }
 
     fn hold(&mut self) -> Result<(), (usize, Short)> {

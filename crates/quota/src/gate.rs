@@ -88,7 +88,7 @@ impl QuotaGate {
         permit.take(config.max_keys)?;
         let mut is_all = !is_shared;
         if !dues.is_empty() {
-            let mut booking = Box::new(Booking::new(config, parts, dues)?);
+            let mut booking = Box::new(Booking::new(config, &self.accounts, parts, dues)?);
             is_all &= booking.now(config, parts)?;
             permit.booking = Some(booking);
         }

@@ -202,6 +202,12 @@ impl QuotaLayer {
         self
     }
 
+    /// Says that what calls cost has been read again: targets that were blocked, since they billed more than their bound,
+    /// are paid for again by hard budgets.
+    pub fn reprice(&self) {
+        self.gate.accounts.blocked.clear();
+    }
+
     /// Bounds how many callers' rates are kept. While so many have something to get back, new ones are answered with
     /// `503` and `quota_overloaded`: to forget one of them would forgive what it has spent.
     #[must_use]

@@ -4,6 +4,7 @@ mod account;
 mod accounts;
 mod away;
 pub mod bank;
+mod blocked;
 mod booking;
 mod bucket;
 mod budget;

@@ -168,7 +168,7 @@ impl Observer for Permit {
             None => Spent::Unknown,
         };
         if let (Some(booking), Some(trail)) = (self.booking.take(), &self.trail) {
-            booking.settle(Bill::of(trail, self.rejected), trail);
+            booking.settle(Bill::of(trail, self.rejected), trail, &self.accounts);
         }
         self.close(Some(spent));
     }

@@ -107,6 +107,14 @@ pub(crate) fn budget_unavailable() -> Rejection {
     .with_retry_after(SOON)
 }
 
+/// What the target may cost is not known: it has passed its bound.
+pub(crate) fn target_blocked(target: &str) -> Rejection {
+    let message = format!(
+        "\"{target}\" has billed more than the most that a call could cost, so that no budget can bound it"
+    );
+    Rejection::new(StatusCode::SERVICE_UNAVAILABLE, "target_blocked", message).about_target()
+}
+
 /// Budgets without a ledger would not be kept.
 pub(crate) fn no_ledger() -> Rejection {
     Rejection::new(

@@ -75,7 +75,7 @@ impl Hold {
         self.is_sent
     }
 
-    /// Settles to what was spent. Answers with what was too much.
+    /// Settles to what was spent. Answers with what was too much: who spends it does not keep to its bound.
     pub fn settle(mut self, settlement: Settlement) -> Option<Overrun> {
         self.finish(settlement)
     }
@@ -91,12 +91,6 @@ impl Hold {
         if spent <= held {
             return None;
         }
-        tracing::warn!(
-            held,
-            spent,
-            debt,
-            "a call has cost more than was held for it"
-        );
         Some(Overrun {
             held: self.amount,
             spent: Cost::from_nanos(spent),
