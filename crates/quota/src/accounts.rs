@@ -5,7 +5,8 @@ use std::{
 };
 
 use crate::{
-    account::AccountIds, blocked::Blocked, policy::Policy, rates::Rates, slots::Slots, term::Term,
+    account::AccountIds, blocked::Blocked, open::OpenCalls, policy::Policy, rates::Rates,
+    slots::Slots, term::Term,
 };
 
 /// The state of all limits of a layer, shared by its clones.
@@ -14,6 +15,7 @@ pub(crate) struct Accounts {
     pub(crate) rates: Rates,
     pub(crate) slots: Slots,
     pub(crate) blocked: Blocked,
+    pub(crate) open: OpenCalls,
     policies: RwLock<HashMap<Term, Arc<Policy>>>,
 }
 
@@ -24,6 +26,7 @@ impl Accounts {
             rates: Rates::new(),
             slots: Slots::default(),
             blocked: Blocked::default(),
+            open: OpenCalls::new(),
             policies: RwLock::default(),
         }
     }

@@ -9,10 +9,12 @@ use tollgate_core::{
 };
 
 use crate::{
-    Claim, Hold, Ledger, Overrun, Settlement, Short, Why,
+    Bound, Claim, Hold, Ledger, Overrun, Settlement, Short, Why,
     accounts::Accounts,
+    bound::Again,
     gate::Config,
     gather::Due,
+    open::{OpenCall, Opened},
     policy::{Left, Policy, micros},
     refusal,
     spent::Bill,
@@ -31,6 +33,11 @@ pub(crate) struct Booking {
     target: Option<Arc<str>>,
     /// The most output, for each answer, that is paid for.
     output: Option<u64>,
+    /// What it may cost when prices have changed, and how often they had been read before.
+    again: Option<Again>,
+    readings: u64,
+    /// Where its holds are while it is open, if that can be.
+    opened: Option<Opened>,
 }
 
 #[derive(Default)]
@@ -60,18 +67,25 @@ impl Booking {
         if let Some(target) = target.filter(|target| accounts.blocked.contains(&target.name)) {
             return Err(refusal::target_blocked(&target.name));
         }
-        let (amount, output) = match worst(parts, None) {
-            Ok((amount, output)) => (amount, Some(output)),
+        let readings = accounts.open.readings();
+        let (bound, output) = match worst(parts, None) {
+            Ok(bound) => {
+                let output = bound.output;
+                (bound, Some(output))
+            }
             Err(rejection) if !hard.is_empty() => return Err(rejection),
-            Err(_) => (Cost::default(), None),
+            Err(_) => (Bound::new(Cost::default(), 0), None),
         };
         Ok(Self {
             ledger: ledger.clone(),
             output: output.filter(|output| *output > 0 && !hard.is_empty()),
             hard: Side::of(hard),
             others: Side::of(others),
-            amount,
+            amount: bound.cost,
             target: target.map(|target| Arc::clone(&target.name)),
+            again: bound.again,
+            readings,
+            opened: None,
         })
     }
 
@@ -114,6 +128,15 @@ impl Booking {
         }
     }
 
+    /// From here on, more is held when the call becomes dearer.
+    pub(crate) fn open(&mut self, accounts: &Arc<Accounts>) {
+        if let Some(again) = self.again.take() {
+            let holds = [self.hard.hold.take(), self.others.hold.take()];
+            let call = OpenCall { holds, again };
+            self.opened = Some(Opened::new(accounts, call, self.readings));
+        }
+    }
+
     /// What is left of each budget.
     pub(crate) fn left(&self, mut show: impl FnMut(&Policy, Left)) {
         for due in self.hard.dues.iter().chain(&self.others.dues) {
@@ -129,6 +152,11 @@ impl Booking {
 
     /// Settles what was held, and writes it down.
     pub(crate) fn settle(mut self, bill: Bill, trail: &Trail, accounts: &Accounts) {
+        if let Some(mut opened) = self.opened.take() {
+            [self.hard.hold, self.others.hold] = opened.close();
+        }
+        let hold = self.hard.hold.as_ref().or(self.others.hold.as_ref());
+        self.amount = hold.map_or(self.amount, Hold::amount);
         let (hard, others) = match bill {
             Bill::Released => (Settlement::Released, Settlement::Released),
             Bill::Known(cost) => (Settlement::Known(cost), Settlement::Known(cost)),
@@ -230,7 +258,7 @@ impl Booking {
         };
         let fits = |output: u64| {
             let bound = worst(parts, Some(output)).ok();
-            bound.filter(|(cost, _)| *cost <= left)
+            bound.filter(|bound| bound.cost <= left)
         };
         let (mut low, mut high) = (least.max(1), output.saturating_sub(1));
         if short.why != Why::Spent || low > high {
@@ -246,8 +274,8 @@ impl Booking {
                 None => high = middle - 1,
             }
         }
-        self.amount = found.0;
-        self.output = Some(found.1);
+        (self.amount, self.output) = (found.cost, Some(found.output));
+        self.again = found.again;
         // What is held already was held for more.
         (self.hard.hold, self.others.hold) = (None, None);
         Ok(())

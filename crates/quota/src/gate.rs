@@ -9,11 +9,11 @@ use std::{
 use http::{StatusCode, request::Parts};
 use tollgate_core::{
     Admission, Gate, Rejection, Trail,
-    fact::{Cost, Mode, Terms},
+    fact::{Mode, Terms},
 };
 
 use crate::{
-    Away, Ledger, Measures, Permit, Rule,
+    Away, Bound, Ledger, Measures, Permit, Rule,
     accounts::Accounts,
     booking::Booking,
     gather::Gather,
@@ -50,7 +50,7 @@ pub(crate) struct Config {
 }
 
 /// What a request may cost at most, given the most output for each answer; and how much output that is.
-pub(crate) type Worst = dyn Fn(&Parts, Option<u64>) -> Result<(Cost, u64), Rejection> + Send + Sync;
+pub(crate) type Worst = dyn Fn(&Parts, Option<u64>) -> Result<Bound, Rejection> + Send + Sync;
 
 impl Gate for QuotaGate {
     type Observer = Permit;
