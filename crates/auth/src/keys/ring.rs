@@ -163,7 +163,11 @@ impl Shared {
     }
 
     fn bind(&self, principal: Principal) -> Verdict {
-        let names_none = principal.user().or(principal.team()).or(principal.org()).is_none();
+        let names_none = principal
+            .user()
+            .or(principal.team())
+            .or(principal.org())
+            .is_none();
         if names_none {
             return Verdict::Known(principal);
         }
