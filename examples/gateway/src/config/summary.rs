@@ -126,7 +126,8 @@ fn in_words(terms: &Terms) -> String {
             Period::Total => "in total".into(),
             every => format!("a {}", every.as_str()),
         };
-        format!("{dollars} USD {every} ({})", budget.mode.as_str())
+        let strict = budget.strict.map_or("", |_| ", strict");
+        format!("{dollars} USD {every} ({}{strict})", budget.mode.as_str())
     };
     let at_once = terms.concurrency.map(|limit| format!("{limit} at once"));
     let all = terms.rates.iter().map(rate).chain(at_once);
