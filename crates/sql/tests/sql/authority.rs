@@ -6,6 +6,7 @@ use sqlx::Connection;
 use tollgate_core::fact::{Cost, Period};
 use tollgate_quota::bank::{
     Answer, Asker, Authority, Message, Order, Window,
+    calendar::Calendar,
     testing::{TestClock, authority_contract},
 };
 use tollgate_sql::{Database, SqlAuthority};
@@ -114,8 +115,7 @@ async fn what_can_not_be_booked_on_any_more_is_not_kept(url: SecretString) {
     let authority = open(&url).await;
     let hourly = |number| Order::Grant {
         limit: Cost::from_nanos(LIMIT),
-        every: Period::Hour,
-        zone: "UTC".into(),
+        calendar: Calendar::new(Period::Hour, "UTC"),
         least: number,
         wish: number,
     };
@@ -270,8 +270,7 @@ async fn rows(url: &SecretString, select: &'static str) -> i64 {
 pub(crate) fn grant(asker: Asker, number: u64, least: i64, wish: i64) -> Message<Order> {
     let order = Order::Grant {
         limit: Cost::from_nanos(LIMIT),
-        every: Period::Total,
-        zone: "UTC".into(),
+        calendar: Calendar::new(Period::Total, "UTC"),
         least,
         wish,
     };
