@@ -280,6 +280,10 @@ async fn terms_that_cannot_hold_are_refused_when_they_are_written() {
     for (terms, why) in [
         (json!({ "budget": budget }), "zone"),
         (
+            json!({ "budgets": [{ "usd": 1, "every": "day" }, { "usd": 9, "every": "month" }] }),
+            "give one a `name`",
+        ),
+        (
             json!({ "requests_per_day": 1, "burst": 1_000_000_000 }),
             "hundred years",
         ),

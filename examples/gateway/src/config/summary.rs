@@ -126,7 +126,9 @@ fn in_words(terms: &Terms) -> String {
             Period::Total => "in total".into(),
             every => format!("a {}", every.as_str()),
         };
-        format!("{dollars} USD {every} ({})", budget.mode.as_str())
+        let name = budget.name.as_deref();
+        let name = name.map_or(String::new(), |name| format!("{name}: "));
+        format!("{name}{dollars} USD {every} ({})", budget.mode.as_str())
     };
     let at_once = terms.concurrency.map(|limit| format!("{limit} at once"));
     let all = terms.rates.iter().map(rate).chain(at_once);
