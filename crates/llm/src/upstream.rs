@@ -117,6 +117,12 @@ impl Upstream {
         WorstCase::new(self.prices.clone(), dialects)
     }
 
+    /// The prices that it goes by, for who has to hear of others.
+    #[must_use]
+    pub fn watched_prices(&self) -> watch::Receiver<Prices> {
+        self.prices.clone()
+    }
+
     fn info(&self, endpoint: &Endpoint, model: &str) -> ModelInfo {
         let prices = self.prices.borrow();
         let info = prices.at(endpoint.name(), endpoint.speaks(), model);

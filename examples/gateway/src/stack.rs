@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode, request::Parts};
 use http_body::Body;
 use hyper::body::Incoming;
+use tokio::sync::watch;
 use tollgate::{
     audit::{AuditLayer, Log},
     auth::{HygieneLayer, PermitLayer, permits},
@@ -15,7 +16,7 @@ use tollgate::{
         fact::{Call, Scope, Terms},
     },
     llm::{
-        Catalog, CatalogLayer, EmbeddingsBatch, InspectLayer, Model, RenderLayer, Upstream,
+        Catalog, CatalogLayer, EmbeddingsBatch, InspectLayer, Model, Prices, RenderLayer, Upstream,
         WorstCase,
     },
     observe::{ObserveLayer, RequestIdLayer},
@@ -52,6 +53,8 @@ pub(crate) fn stack(
 > {
     let ring = stores.keys.as_ref().map(|desk| desk.ring.clone());
     let catalog = catalog(config)?;
+    let spending = spending(config, stores, upstream.worst_case());
+    tokio::spawn(reprice(spending.clone(), upstream.watched_prices()));
     Ok(ServiceBuilder::new()
         .layer(CatchPanicLayer::custom(panicked)) // outermost: a panic costs one request
         .layer(GateLayer::new(CloseUnread)) // outside all that refuses: a client is told when its connection ends
@@ -77,7 +80,7 @@ pub(crate) fn stack(
         .layer(PermitLayer::new(permits::clearance)) // this caller's data, to this target
         .layer(drain(config.quota.on_disconnect)) // outside quota, which hears how the answer went on
         .layer(limits_of_targets(config, stores))
-        .layer(spending(config, stores, upstream.worst_case())) // tokens and money, for each attempt by itself
+        .layer(spending) // tokens and money, for each attempt by itself
         .layer(breaker(&config.breaker)) // sees only what really was sent
         .layer(batch(config.batch.as_ref())) // embeddings that come together go out as one
         .layer(timeout(&config.timeout)) // inside the breaker: a target that is too slow is failing
@@ -141,6 +144,13 @@ fn spending(config: &Config, stores: &Stores, worst: WorstCase) -> QuotaLayer {
         .spent_status(status)
         .only(Measures::SPENDING);
     if quota.clamp { layer.clamp(1) } else { layer }
+}
+
+/// Tells what holds money of each new table of prices.
+async fn reprice(spending: QuotaLayer, mut prices: watch::Receiver<Prices>) {
+    while prices.changed().await.is_ok() {
+        spending.reprice();
+    }
 }
 
 /// A layer whose rates are in Redis, where there is one.
