@@ -28,6 +28,8 @@ mod render;
 pub mod simulated;
 pub mod sse;
 #[cfg(feature = "upstream")]
+mod tariff;
+#[cfg(feature = "upstream")]
 mod translate;
 #[cfg(feature = "upstream")]
 mod upstream;
@@ -51,5 +53,5 @@ pub use self::{
     },
     render::{RenderBody, RenderFuture, RenderLayer, RenderService},
     sse::EventBoundary,
-    worst::WorstCase,
+    worst::{CallSize, WorstCase},
 };

@@ -11,7 +11,7 @@ use tollgate_core::{
 
 use self::estimate::Estimate;
 pub(crate) use self::event::Event;
-use crate::{Price, dialect::Api};
+use crate::{dialect::Api, tariff::Tariff};
 
 /// Counts what a call uses while its answer passes, and writes it into the trail when it is dropped: whatever ended
 /// the answer, those outside find the usage so far, and what it costs.
@@ -20,7 +20,7 @@ pub(crate) struct Meter {
     trail: Trail,
     /// In whose words the answer is read.
     api: Api,
-    price: Option<Price>,
+    tariff: Tariff,
     /// The request's body.
     sent: Bytes,
     told: Option<Usage>,
@@ -53,7 +53,7 @@ impl Meter {
         Self {
             trail,
             api,
-            price: None,
+            tariff: None.into(),
             sent,
             told: None,
             is_last: false,
@@ -72,8 +72,8 @@ impl Meter {
     }
 
     /// Says what it costs, too.
-    pub(crate) fn priced(mut self, price: Option<Price>) -> Self {
-        self.price = price;
+    pub(crate) fn priced(mut self, tariff: impl Into<Tariff>) -> Self {
+        self.tariff = tariff.into();
         self
     }
 
@@ -198,8 +198,8 @@ impl Drop for Meter {
         self.trail.set(usage);
         if self.free {
             self.trail.set(Cost::default()); // A price can have a fee that is not for this.
-        } else if let Some(price) = &self.price {
-            match price.cost(&usage) {
+        } else if let Some(cost) = self.tariff.cost(&usage) {
+            match cost {
                 Ok(cost) => self.trail.set::<Cost>(cost),
                 Err(error) => tracing::debug!(%error, "a call's cost is not known"),
             }

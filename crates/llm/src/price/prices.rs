@@ -5,8 +5,7 @@ use crate::{Dialect, wildcard};
 
 /// What is known of providers' models. Clones share the table.
 ///
-/// A table does not change: whoever reloads a configuration makes a new one and swaps it, and what was held at an old
-/// price is settled at it.
+/// A table does not change: whoever reloads a configuration makes a new one and swaps it.
 ///
 /// ```
 /// use tollgate_llm::Prices;
