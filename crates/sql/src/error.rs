@@ -1,6 +1,6 @@
 use std::{error::Error, fmt, io, time::Duration};
 
-use tollgate_quota::bank::calendar::UnknownZone;
+use tollgate_quota::bank::calendar::CalendarError;
 
 /// Why a database did not do what it was asked to. It names no address and no password.
 #[derive(Debug)]
@@ -22,8 +22,8 @@ pub enum SqlError {
     Newer,
     /// A row is not what this crate has written.
     Spoilt(&'static str),
-    /// A budget's calendar is of no zone.
-    Zone(UnknownZone),
+    /// A budget's calendar names no window now.
+    Calendar(CalendarError),
     /// The database's memory is older than what it has granted, so that nobody knows what was spent in this window. See
     /// [`SqlAuthority::restate`](crate::SqlAuthority::restate).
     Restored,
@@ -54,7 +54,7 @@ impl fmt::Display for SqlError {
             Self::File(_) => f.write_str("the database's file failed"),
             Self::Late(after) => write!(f, "the database did not answer in {after:?}"),
             Self::Negative => f.write_str("an amount is below zero"),
-            Self::Zone(_) => f.write_str("the budget has no calendar"),
+            Self::Calendar(_) => f.write_str("the budget's calendar names no window"),
             Self::Newer => f.write_str("the database belongs to a later version"),
             Self::Spoilt(what) => write!(f, "the database holds {what} that cannot be read"),
             Self::Restored => {
@@ -69,7 +69,7 @@ impl Error for SqlError {
         match self {
             Self::Database(error) => Some(error),
             Self::File(error) => Some(error),
-            Self::Zone(error) => Some(error),
+            Self::Calendar(error) => Some(error),
             _ => None,
         }
     }

@@ -17,10 +17,9 @@ use tollgate::{
     },
     llm::{
         Catalog, CatalogLayer, EmbeddingsBatch, InspectLayer, Model, Prices, RenderLayer, Upstream,
-        WorstCase,
     },
     observe::{ObserveLayer, RequestIdLayer},
-    quota::{Away, Measures, QuotaLayer, Rule, usage::UsageLayer},
+    quota::{Away, Bound, Measures, QuotaLayer, Rule, usage::UsageLayer},
 };
 use tower::{Service, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -53,7 +52,7 @@ pub(crate) fn stack(
 > {
     let ring = stores.keys.as_ref().map(|desk| desk.ring.clone());
     let catalog = catalog(config)?;
-    let spending = spending(config, stores, upstream.worst_case());
+    let spending = spending(config, stores, &upstream);
     tokio::spawn(reprice(spending.clone(), upstream.watched_prices()));
     Ok(ServiceBuilder::new()
         .layer(CatchPanicLayer::custom(panicked)) // outermost: a panic costs one request
@@ -131,8 +130,9 @@ fn limits_of_targets(config: &Config, stores: &Stores) -> QuotaLayer {
 }
 
 /// Tokens and money, held for the worst case before a target is asked.
-fn spending(config: &Config, stores: &Stores, worst: WorstCase) -> QuotaLayer {
+fn spending(config: &Config, stores: &Stores, upstream: &Upstream) -> QuotaLayer {
     let quota = &config.quota;
+    let (worst, prices) = (upstream.worst_case(), upstream.watched_prices());
     let status = StatusCode::from_u16(quota.budget_status).expect("it was validated");
     let layer = limits(config, stores)
         .rule(Rule::terms(Scope::Model, named(&quota.models)))
@@ -140,9 +140,16 @@ fn spending(config: &Config, stores: &Stores, worst: WorstCase) -> QuotaLayer {
         .rule(Rule::terms(Scope::Target, named(&quota.targets)))
         .expect_output(quota.expect_output)
         .ledger(stores.ledger.clone())
-        .worst(move |parts, output| worst.of(parts, output))
         .spent_status(status)
         .only(Measures::SPENDING);
+    let layer = match config.prices.file {
+        None => layer.worst(move |parts, output| worst.of(parts, output)),
+        Some(_) => layer.bound(move |parts, output| {
+            let (cost, size) = worst.size(parts, output)?;
+            let prices = prices.clone();
+            Ok(Bound::new(cost, size.output()).again(move || size.cost(&prices.borrow())))
+        }),
+    };
     if quota.clamp { layer.clamp(1) } else { layer }
 }
 

@@ -55,7 +55,7 @@ async fn list(
         json!({
             "account": window.account,
             "window": window.number,
-            "limit_usd": dollars(window.limit),
+            "limit_usd": window.limit.map(dollars),
             "granted_usd": dollars(window.granted),
             "starts_at": time(window.starts_at),
             "ends_at": (window.ends_at < i64::MAX).then(|| time(window.ends_at)),
