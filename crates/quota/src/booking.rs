@@ -3,7 +3,7 @@ use serde_json::json;
 use smallvec::SmallVec;
 use tollgate_core::{
     Rejection, Trail,
-    fact::{Allowance, Cost, Mode},
+    fact::{Allowance, Cost, Lifetime, Mode},
 };
 
 use crate::{
@@ -90,6 +90,8 @@ impl Booking {
             }
         }
         if let Some(lifetime) = self.hard.hold.as_ref().and_then(Hold::lifetime) {
+            let outer = parts.extensions.get::<Lifetime>();
+            let lifetime = outer.map_or(lifetime, |outer| outer.and(lifetime));
             parts.extensions.insert(lifetime);
         }
         if let Some(output) = self.output {

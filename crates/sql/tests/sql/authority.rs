@@ -224,7 +224,7 @@ async fn operators_see_what_is_granted(url: SecretString) {
     assert_eq!(accounts, ["team:a", "team:b", "team:c"]);
     assert_eq!(
         (first[0].limit, first[0].granted, first[0].closed),
-        (LIMIT, 5, false)
+        (Some(LIMIT), 5, false)
     );
     assert_eq!(accounts.iter().collect::<HashSet<_>>().len(), 3);
 }
