@@ -29,10 +29,18 @@ pub(crate) enum Defect {
     SkipsTheSequence,
     /// The reserve trusts the memory of its process, although it was a replica of another meanwhile.
     ForgetsThatItWasAReplica,
+    /// A strict budget's call is paid from the hour alone that it begins in.
+    HoldsInOneWindow,
+    /// The replica's own clock decides whether a call may touch a window.
+    TrustsItsOwnClock,
+    /// A call is not cut off after its longest time.
+    LetsCallsGoOn,
+    /// It is not looked again, before a call is sent, whether it is too late.
+    SendsLate,
 }
 
 impl Defect {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::CreditsAtADeadline,
         Self::MergesWhatClientsSay,
         Self::GivesBackTwice,
@@ -46,6 +54,10 @@ impl Defect {
         Self::KeepsTheNonce,
         Self::SkipsTheSequence,
         Self::ForgetsThatItWasAReplica,
+        Self::HoldsInOneWindow,
+        Self::TrustsItsOwnClock,
+        Self::LetsCallsGoOn,
+        Self::SendsLate,
     ];
 
     /// Whether it may show in a run of this seed.
@@ -54,7 +66,11 @@ impl Defect {
             Self::KeepsTheNonce => Plan::flushes(seed),
             Self::SkipsTheSequence => Plan::rewinds(seed),
             Self::ForgetsThatItWasAReplica => Plan::fails_over(seed),
-            _ => true,
+            Self::HoldsInOneWindow
+            | Self::TrustsItsOwnClock
+            | Self::LetsCallsGoOn
+            | Self::SendsLate => Plan::is_strict(seed),
+            _ => !Plan::is_strict(seed),
         }
     }
 }

@@ -1,3 +1,4 @@
+mod calls;
 mod checks;
 mod faults;
 mod network;
@@ -42,6 +43,8 @@ pub(crate) struct World {
     witness: Witness,
     replicas: Vec<Replica>,
     audit: Audit,
+    /// What the provider is at, for strict budgets.
+    open: BTreeMap<u64, Paid>,
     mended: bool,
     trace: Option<Vec<String>>,
 }
@@ -64,6 +67,10 @@ enum Event {
     AtReserve(From, Message<Demand>),
     Back(From, Back),
     Silent(From),
+    Sends(Box<Paid>),
+    Writes(Box<Paid>),
+    Cuts(usize, u64),
+    Finishes(u64),
     Ends(Box<Paid>),
     Settles(Box<Paid>),
     Fails(Fault),
@@ -94,6 +101,7 @@ impl World {
             witness: Witness::default(),
             replicas,
             audit: Audit::default(),
+            open: BTreeMap::new(),
             mended: false,
             trace: None,
             plan,
@@ -122,12 +130,13 @@ impl World {
     pub(crate) fn run(&mut self) -> Result<(Plan, Figures), Violation> {
         self.until(self.plan.lasts)?;
         self.mend();
-        self.until(self.plan.lasts + QUIET)?;
+        let quiet = QUIET + self.plan.longest;
+        self.until(self.plan.lasts + quiet)?;
         self.sum_up();
         if self.defect.is_none() {
             self.try_again()?;
         }
-        self.audit.bills(self.plan.limit)?;
+        self.bills()?;
         Ok((self.plan.clone(), self.audit.figures))
     }
 
@@ -188,15 +197,21 @@ impl World {
                 self.replicas[from.replica].hears_nothing(from, at);
                 self.pump(from.replica);
             }
+            Event::Sends(paid) => self.send_call(paid),
+            Event::Writes(paid) => self.write_call(paid),
+            Event::Cuts(_, call) => self.finish_call(call, true),
+            Event::Finishes(call) => self.finish_call(call, false),
             Event::Ends(paid) => {
                 if paid.call.heard != Heard::Unsent {
-                    self.audit.bill(paid.window, paid.call.bill(&self.plan));
+                    let date = self.date(&paid);
+                    let places = paid.shares.iter().map(|share| share.place);
+                    self.audit.bill(places, date, paid.call.bill(&self.plan));
                     if self.checks == Checks::All && paid.call.bill(&self.plan) > paid.amount {
                         return Err(Violation::new(format!(
                             "more is billed than was held: {paid:?}"
                         )));
                     }
-                    self.audit.bills(self.plan.limit)?;
+                    self.bills()?;
                 }
                 self.after(0, Event::Settles(paid));
             }
@@ -233,21 +248,29 @@ impl World {
         let amount = self.plan.worst(call.maximum, self.now, self.defect);
         let long = call.ends_at - self.now;
         let at = self.time(replica);
-        let Some((parts, window)) = self.replicas[replica].hold(amount, at) else {
+        let wall = self.now + self.authority.skew;
+        let Some(shares) = self.replicas[replica].hold(amount, at, wall, self.defect) else {
             return false;
         };
         call.ends_at = self.now + long.clamp(1, self.plan.longest);
-        self.audit.hold(window, amount);
-        let paid = Paid {
+        self.audit.figures.calls += 1;
+        for share in &shares {
+            self.audit.hold(share.place, amount);
+        }
+        self.note(&format_args!("holds {amount} of {shares:?}: {call:?}"));
+        let paid = Box::new(Paid {
             replica,
             life: self.replicas[replica].life,
-            window,
             amount,
-            parts,
+            shares,
             call,
-        };
-        self.note(&format_args!("holds {amount} of window {window}: {call:?}"));
-        self.after(call.ends_at - self.now, Event::Ends(Box::new(paid)));
+            held_at: at,
+            sent_at: self.now,
+        });
+        match self.plan.strict {
+            Some(_) => self.connect(paid),
+            None => self.after(call.ends_at - self.now, Event::Ends(paid)),
+        }
         true
     }
 
@@ -267,8 +290,10 @@ impl World {
             Heard::Absurd(usage) if usage < 0 => paid.amount,
             Heard::Absurd(usage) => usage,
         };
-        self.audit.settle(paid.window, paid.amount, spent);
-        self.replicas[paid.replica].settle(paid.parts, paid.call.heard, spent, at);
+        for share in &paid.shares {
+            self.audit.settle(share.place, paid.amount, spent);
+        }
+        self.replicas[paid.replica].settle(paid.shares, paid.call.heard, spent, at);
         self.pump(paid.replica);
     }
 
@@ -318,6 +343,11 @@ impl World {
         }
     }
 
+    fn bills(&self) -> Result<(), Violation> {
+        let is_strict = self.plan.strict.is_some();
+        self.audit.bills(self.plan.limit, is_strict)
+    }
+
     /// A replica's own time, which never goes back.
     fn time(&self, replica: usize) -> u64 {
         self.replicas[replica].time(self.now)
@@ -344,7 +374,8 @@ impl Event {
                 Some(*replica)
             }
             Self::Back(from, _) | Self::Silent(from) => Some(from.replica),
-            Self::Settles(paid) => Some(paid.replica),
+            Self::Sends(paid) | Self::Settles(paid) => Some(paid.replica),
+            Self::Cuts(replica, _) => Some(*replica),
             _ => None,
         }
     }
