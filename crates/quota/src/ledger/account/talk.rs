@@ -59,7 +59,7 @@ impl Account {
             return exchange.again_at;
         }
         if self.has_demand(now) || !self.debts.is_empty() {
-            return Some(now);
+            return Some(now.max(self.silent_until));
         }
         let reports = self.pools.iter().any(|pool| pool.unreported() > 0);
         let report = reports.then(|| self.reported.saturating_add(REPORT));
@@ -68,7 +68,7 @@ impl Account {
             .into_iter()
             .flatten()
             .min()
-            .map(|due| due.max(now))
+            .map(|due| due.max(now).max(self.silent_until))
     }
 
     /// Makes what is free and what is not reported ready to be sent at once, for a ledger that is closed.
@@ -82,7 +82,10 @@ impl Account {
     pub(crate) fn is_asking(&self, now: u64) -> bool {
         match &self.exchange {
             Some(exchange) => exchange.again_at.is_some(),
-            None => self.has_demand(now) || !self.debts.is_empty(),
+            None => {
+                let has_reason = self.has_demand(now) || !self.debts.is_empty();
+                has_reason && now >= self.silent_until
+            }
         }
     }
 
@@ -121,6 +124,9 @@ impl Account {
 
     /// What is most needed.
     fn choose(&mut self, now: u64) -> Option<(Content, Purpose)> {
+        if now < self.silent_until {
+            return None;
+        }
         let report = self.report(now);
         if !self.introduced {
             let needed = self.has_demand(now)
