@@ -128,18 +128,22 @@ impl Account {
             return None;
         }
         let report = self.report(now);
+        let debt = self.debts.first().copied();
+        let debt =
+            debt.map(|(window, amount)| charge(window, amount, Purpose::Debt { window, amount }));
         if !self.introduced {
-            let needed = self.has_demand(now)
-                || !self.debts.is_empty()
-                || report.is_some()
-                || self.is_unnamed();
+            if self.inherited.is_some() && debt.is_some() {
+                return debt; // Its window was named to the same asker.
+            }
+            let needed =
+                self.has_demand(now) || debt.is_some() || report.is_some() || self.is_unnamed();
             return match needed {
                 true => Some(self.grant(now)),
                 false => self.give_back(now),
             };
         }
-        if let Some((window, amount)) = self.debts.first().copied() {
-            return Some(charge(window, amount, Purpose::Debt { window, amount }));
+        if debt.is_some() {
+            return debt;
         }
         if let Some((pool, window, amount)) = report {
             self.reported = now;

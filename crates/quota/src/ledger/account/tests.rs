@@ -179,11 +179,33 @@ fn a_debt_of_a_window_that_has_ended_is_booked_by_who_knew_it_and_else_comes_too
 }
 
 #[test]
+fn what_a_dead_process_owed_is_told_by_the_next() {
+    for is_known in [true, false] {
+        let mut bench = Bench::new(hard(1_000), false);
+        bench.fill(10);
+        bench.settle(0, 25);
+        bench.die();
+        if !is_known {
+            bench.book.askers.clear();
+        }
+
+        bench.exchange();
+
+        assert!(bench.account.debts().is_empty());
+        let expected = if is_known { 25 } else { 10 };
+        assert_eq!(bench.book.windows[0].granted, expected);
+        assert_eq!(bench.book.windows[0].limit, 1_000);
+        assert!(bench.hold(10).is_err());
+        bench.exchange();
+        assert!(bench.hold(10).is_ok());
+    }
+}
+
+#[test]
 fn a_debt_that_cannot_be_counted_uses_up_its_window() {
     let mut bench = Bench::new(hard(1_000), false);
     bench.fill(10);
     let part = bench.open.remove(0);
-    bench.billed = i64::MAX;
     assert_eq!(
         bench.account.settle(part, i64::MAX, bench.now),
         i64::MAX - 10
@@ -468,6 +490,8 @@ struct Bench {
     /// Settled, by all windows.
     billed: i64,
     over: i64,
+    /// Charged: what a dead process owed may be twice.
+    charged: i64,
 }
 
 #[derive(Clone, Debug)]
@@ -579,6 +603,7 @@ impl Bench {
             heard: Vec::new(),
             billed: 0,
             over: 0,
+            charged: 0,
         }
     }
 
@@ -667,6 +692,9 @@ impl Bench {
             Ask::Authority(message) => {
                 let clock = i64::try_from(self.now).unwrap();
                 let charged = matches!(message.ask, Order::Charge { .. });
+                if let Order::Charge { amount, .. } = message.ask {
+                    self.charged = self.charged.saturating_add(amount);
+                }
                 let answer = self.book.decide(message, clock).unwrap();
                 assert!(
                     charged
@@ -674,7 +702,7 @@ impl Bench {
                             .book
                             .windows
                             .iter()
-                            .all(|row| row.granted <= row.limit.saturating_add(self.billed))
+                            .all(|row| row.granted <= row.limit.saturating_add(self.charged))
                 );
                 Heard::Answer(answer)
             }
