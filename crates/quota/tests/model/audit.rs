@@ -18,6 +18,8 @@ pub(crate) struct Tally {
     pub(crate) settled: i128,
     /// Of that, what was more than its hold.
     pub(crate) excess: i128,
+    /// What may be billed above the limit: calls that have become dearer, and found no more than was left.
+    pub(crate) beyond: i128,
 }
 
 /// What a run had to show; sums add up.
@@ -53,6 +55,19 @@ impl Audit {
         tally.excess += i128::from(spent.saturating_sub(held).max(0));
     }
 
+    /// A call that is open holds more, of which this was not there.
+    pub(crate) fn raise(&mut self, window: u64, more: i64, owed: i64) {
+        let tally = self.windows.entry(window).or_default();
+        tally.held += i128::from(more - owed);
+        tally.beyond += i128::from(owed);
+    }
+
+    /// A call has become dearer, and nobody is there who could hold more.
+    pub(crate) fn lose(&mut self, window: u64, excess: i64) {
+        let tally = self.windows.entry(window).or_default();
+        tally.beyond += i128::from(excess);
+    }
+
     pub(crate) fn bill(&mut self, window: u64, amount: i64) {
         let tally = self.windows.entry(window).or_default();
         tally.bill += i128::from(amount);
@@ -70,7 +85,7 @@ impl Audit {
         match self
             .windows
             .iter()
-            .find(|(_, tally)| tally.bill > i128::from(limit))
+            .find(|(_, tally)| tally.bill > i128::from(limit) + tally.beyond)
         {
             Some((window, tally)) => Err(Violation::new(format!(
                 "window {window} of {limit} is billed {}",

@@ -27,6 +27,8 @@ pub(crate) struct Replica {
     /// The server it is connected to, if that is not the primary.
     pub(crate) server: Option<usize>,
     pub(crate) limit: i64,
+    /// Whether it has read the price that has risen.
+    pub(crate) has_read: bool,
     budget: Budget,
     pub(crate) waiting: BTreeMap<u64, Call>,
     account: Option<Account>,
@@ -47,6 +49,8 @@ pub(crate) struct Paid {
     pub(crate) life: u64,
     pub(crate) window: u64,
     pub(crate) amount: i64,
+    /// Of that, what was not granted when it was held.
+    pub(crate) owed: i64,
     pub(crate) parts: Vec<Part>,
     pub(crate) call: Call,
 }
@@ -60,6 +64,7 @@ impl Replica {
             cut_until: 0,
             server: None,
             limit: plan.limit,
+            has_read: false,
             budget: budget(plan.limit),
             waiting: BTreeMap::new(),
             account: None,
@@ -146,6 +151,12 @@ impl Replica {
             .iter()
             .find(|pool| pool.open > 0 && !before.contains(&(pool.id, pool.open)))?;
         Some((parts, paying.window))
+    }
+
+    /// Holds more for a call that has become dearer. Answers what of it is owed.
+    pub(crate) fn raise(&mut self, parts: &mut Vec<Part>, more: i64, at: u64) -> i64 {
+        let account = self.account.as_mut().expect("it lives");
+        account.raise(parts[0], more, at, |part| parts.push(part))
     }
 
     pub(crate) fn settle(&mut self, parts: Vec<Part>, heard: Heard, spent: i64, at: u64) {

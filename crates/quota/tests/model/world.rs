@@ -60,6 +60,8 @@ enum Event {
     Arrives(usize),
     Ticks(usize),
     GivesUp(usize, u64, u64),
+    /// Reads the price that has risen.
+    Reads(usize),
     AtAuthority(From, Message<Order>),
     AtReserve(From, Message<Demand>),
     Back(From, Back),
@@ -102,6 +104,9 @@ impl World {
         for replica in 0..world.plan.replicas {
             world.after(1, Event::Arrives(replica));
             world.after(2, Event::Ticks(replica));
+            if let Some((at, _)) = world.plan.rise.filter(|_| !world.plan.is_announced) {
+                world.after(at, Event::Reads(replica));
+            }
         }
         for (at, fault) in Fault::draw(&world.plan, &mut world.chance) {
             world.after(at, Event::Fails(fault));
@@ -175,6 +180,7 @@ impl World {
                 }
             }
             Event::GivesUp(replica, life, call) => self.give_up(replica, life, call),
+            Event::Reads(replica) => self.read(replica),
             Event::AtAuthority(from, message) => self.at_authority(from, &message)?,
             Event::AtReserve(from, message) => self.at_reserve(from, &message),
             Event::Back(from, back) => {
@@ -190,8 +196,11 @@ impl World {
             }
             Event::Ends(paid) => {
                 if paid.call.heard != Heard::Unsent {
-                    self.audit.bill(paid.window, paid.call.bill(&self.plan));
-                    if self.checks == Checks::All && paid.call.bill(&self.plan) > paid.amount {
+                    let bill = paid.call.bill(&self.plan);
+                    self.audit.bill(paid.window, bill);
+                    if bill > paid.amount && !self.has_heard(&paid) {
+                        self.audit.lose(paid.window, bill - paid.amount);
+                    } else if self.checks == Checks::All && bill > paid.amount {
                         return Err(Violation::new(format!(
                             "more is billed than was held: {paid:?}"
                         )));
@@ -243,12 +252,42 @@ impl World {
             life: self.replicas[replica].life,
             window,
             amount,
+            owed: 0,
             parts,
             call,
         };
         self.note(&format_args!("holds {amount} of window {window}: {call:?}"));
         self.after(call.ends_at - self.now, Event::Ends(Box::new(paid)));
         true
+    }
+
+    /// All calls of a replica that are open are as dear as those that come.
+    fn read(&mut self, replica: usize) {
+        let (now, at) = (self.now, self.time(replica));
+        let reader = &mut self.replicas[replica];
+        reader.has_read = true;
+        if !reader.is_alive() || self.defect == Some(Defect::LeavesOpenHoldsAtTheOldPrice) {
+            return;
+        }
+        let of_replica = |event: &mut Event| match event {
+            Event::Ends(paid) if paid.replica == replica && paid.life == reader.life => {
+                let more = self.plan.worst(paid.call.maximum, now, self.defect) - paid.amount;
+                let owed = reader.raise(&mut paid.parts, more, at);
+                paid.amount += more;
+                paid.owed += owed;
+                self.audit.raise(paid.window, more, owed);
+            }
+            _ => {}
+        };
+        self.events.values_mut().for_each(of_replica);
+        self.pump(replica);
+    }
+
+    /// Whether who made the call lives, and knows what it costs.
+    fn has_heard(&self, paid: &Paid) -> bool {
+        let replica = &self.replicas[paid.replica];
+        let knows = self.plan.is_announced || replica.has_read;
+        replica.is_alive() && replica.life == paid.life && knows
     }
 
     fn settle(&mut self, paid: Paid) {
@@ -267,7 +306,8 @@ impl World {
             Heard::Absurd(usage) if usage < 0 => paid.amount,
             Heard::Absurd(usage) => usage,
         };
-        self.audit.settle(paid.window, paid.amount, spent);
+        let granted = paid.amount - paid.owed;
+        self.audit.settle(paid.window, granted, spent);
         self.replicas[paid.replica].settle(paid.parts, paid.call.heard, spent, at);
         self.pump(paid.replica);
     }
@@ -340,9 +380,10 @@ impl Event {
     /// Whose event it is: a stopped replica notices nothing.
     fn of(&self) -> Option<usize> {
         match self {
-            Self::Arrives(replica) | Self::Ticks(replica) | Self::GivesUp(replica, ..) => {
-                Some(*replica)
-            }
+            Self::Arrives(replica)
+            | Self::Ticks(replica)
+            | Self::GivesUp(replica, ..)
+            | Self::Reads(replica) => Some(*replica),
             Self::Back(from, _) | Self::Silent(from) => Some(from.replica),
             Self::Settles(paid) => Some(paid.replica),
             _ => None,
