@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{Request, StatusCode, header};
+use http::{Method, Request, StatusCode, header};
 use http_body_util::Full;
 use serde_json::{Value, json};
 use tollgate_llm::simulated::{Prices, Simulated};
@@ -337,11 +337,8 @@ impl Scene {
     }
 
     async fn restate(&self, statement: Value) -> Answer {
-        let request = Request::post(format!("{}/api/budgets/restate", self.gateway.admin_url()))
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::from(statement.to_string()))
-            .expect("the request is sound");
-        self.gateway.send(request).await
+        let path = "/api/budgets/restate";
+        self.gateway.manage(Method::POST, path, statement).await
     }
 
     async fn post(&self, path: &str, body: Value) -> Answer {

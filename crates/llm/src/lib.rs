@@ -33,6 +33,7 @@ mod tariff;
 mod translate;
 #[cfg(feature = "upstream")]
 mod upstream;
+mod wildcard;
 mod worst;
 
 #[cfg(feature = "batch")]

@@ -121,6 +121,9 @@ impl Booking {
                 would_refuse(due.policy.name(), Some(trail));
             }
         }
+        if let Some(lifetime) = self.hard.hold.as_ref().and_then(Hold::lifetime) {
+            parts.extensions.insert(lifetime);
+        }
         if let Some(output) = self.output {
             let allowance = Allowance { output };
             parts.extensions.insert(allowance);

@@ -231,6 +231,7 @@ async fn a_budget_can_be_for_some_models() {
         zone: "UTC".into(),
         mode: Mode::Hard,
         models: models.map(Into::into),
+        strict: None,
     };
     let terms = Terms {
         budgets: vec![term(None, 1_000), term(Some("large-*"), 50)],

@@ -101,6 +101,7 @@ fn term(name: Option<&str>, models: Option<&str>, every: Period) -> BudgetTerm {
         zone: "UTC".into(),
         mode: Mode::Soft,
         models: models.map(Into::into),
+        strict: None,
     }
 }
 

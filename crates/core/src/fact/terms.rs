@@ -140,6 +140,8 @@ pub struct BudgetTerm {
     pub mode: Mode,
     /// Which calls are paid from it: a pattern of models, as callers name them; all if this is absent.
     pub models: Option<Arc<str>>,
+    /// Whether the limit holds for the provider's own calendar, too: of a hard budget that is not in total.
+    pub strict: Option<Strict>,
 }
 
 impl BudgetTerm {
@@ -148,6 +150,44 @@ impl BudgetTerm {
     pub fn pays_for(&self, model: &str) -> bool {
         let models = self.models.as_deref();
         models.is_none_or(|pattern| matches(pattern, model))
+    }
+}
+
+/// A budget's window pays for the calls that begin in it. If it is strict, no calendar window's calls, each billed at
+/// the time of its use, cost more than the limit either: a call that may touch two windows is paid from both.
+///
+/// It takes clocks that agree within two seconds.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Strict {
+    /// A call is cut off after so long. With the lag it is at most half of the window.
+    pub longest_call: Duration,
+    /// How much later than its last use a provider may date a call's bill.
+    pub billing_lag: Duration,
+}
+
+impl Strict {
+    /// Whether windows of this kind are long enough for it.
+    #[must_use]
+    pub fn fits(&self, every: Period) -> bool {
+        let half = match every {
+            Period::Total => return false,
+            Period::Hour => HOUR / 2,
+            Period::Day => 12 * HOUR,
+            Period::Week => 7 * 12 * HOUR,
+            Period::Month => 28 * 12 * HOUR,
+        };
+        let longest = self.longest_call.checked_add(self.billing_lag);
+        longest.is_some_and(|longest| longest <= half)
+    }
+}
+
+/// Calls of ten minutes, dated up to a minute late.
+impl Default for Strict {
+    fn default() -> Self {
+        Self {
+            longest_call: Duration::from_secs(600),
+            billing_lag: Duration::from_secs(60),
+        }
     }
 }
 
@@ -258,9 +298,11 @@ impl Scope {
 
 const LONGEST_NAME: usize = 64;
 
+const HOUR: Duration = Duration::from_secs(3_600);
+
 #[cfg(test)]
 mod tests {
-    use super::Terms;
+    use super::*;
 
     #[test]
     fn budgets_that_cannot_be_told_apart_are_refused_when_they_are_read() {
@@ -291,6 +333,52 @@ mod tests {
         ] {
             let error = terms(mixed_up).unwrap_err().to_string();
             assert!(error.contains(why), "{mixed_up:?}: {error}");
+        }
+    }
+
+    fn read(budget: &str) -> Result<Terms, serde_json::Error> {
+        serde_json::from_str(&format!(r#"{{ "budget": {{ "usd": 1, {budget} }} }}"#))
+    }
+
+    #[test]
+    fn a_strict_calendar_is_read_as_it_was_written() {
+        let usual = r#""every": "day", "hard": true, "calendar": "strict""#;
+        let own = r#""every": "hour", "mode": "hard", "calendar": "strict", "longest_call": "20m", "billing_lag": "0s""#;
+        let lenient = r#""every": "day", "calendar": "lenient""#;
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        for (budget, strict) in [
+            (usual, Some((minutes(10), minutes(1)))),
+            (own, Some((minutes(20), minutes(0)))),
+            (lenient, None),
+        ] {
+            let terms = read(budget).unwrap();
+            let found = terms.budgets[0].strict;
+            assert_eq!(found.map(|it| (it.longest_call, it.billing_lag)), strict);
+
+            let written = serde_json::to_string(&terms).unwrap();
+            assert_eq!(serde_json::from_str::<Terms>(&written).unwrap(), terms);
+        }
+    }
+
+    #[test]
+    fn a_strict_calendar_that_cannot_be_kept_is_refused() {
+        for (budget, why) in [
+            (r#""every": "day", "calendar": "strict""#, "hard"),
+            (
+                r#""every": "total", "hard": true, "calendar": "strict""#,
+                "total",
+            ),
+            (
+                r#""every": "hour", "hard": true, "calendar": "strict", "longest_call": "30m""#,
+                "half",
+            ),
+            (
+                r#""every": "day", "hard": true, "longest_call": "5m""#,
+                "strict",
+            ),
+        ] {
+            let error = read(budget).unwrap_err().to_string();
+            assert!(error.contains(why), "{budget}: {error}");
         }
     }
 }

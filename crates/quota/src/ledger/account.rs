@@ -279,7 +279,8 @@ impl Account {
             figures.held = figures.held.saturating_add(pool.held);
         }
         figures.spent = self.spent;
-        figures.left = self.known_left(running.window.number);
+        // Between two windows of a strict budget there is more than it ever has.
+        figures.left = figures.limit.min(self.known_left(running.window.number));
         figures.closes = Some(running.closes).filter(|closes| *closes < u64::MAX);
         figures
     }

@@ -17,8 +17,13 @@ impl Ledger {
         let now = self.desk.now();
         let mut shares = shares.into_iter().peekable();
         let (mut rest, mut most) = (spent, 0);
-        while let Some(Share { entry, part, claim }) = shares.next() {
-            let is_last = shares.peek().is_none_or(|next| next.claim != claim);
+        while let Some(Share {
+            entry,
+            part,
+            number,
+        }) = shares.next()
+        {
+            let is_last = shares.peek().is_none_or(|next| next.number != number);
             // The parts of an account are used up one after the other; the last takes what is too much.
             let takes = if is_last {
                 rest
@@ -39,18 +44,25 @@ impl Ledger {
         let now = self.desk.now();
         let (mut index, mut most) = (0, 0);
         while let Some(share) = shares.get(index) {
-            let Share { part, claim, .. } = *share;
+            let Share { part, number, .. } = *share;
             let entry = Arc::clone(&share.entry);
             let mut parts = SmallVec::<[Part; 2]>::new();
             let debt = self.change(&entry, true, |account| {
                 account.raise(part, more, now, |part| parts.push(part))
             });
             most = most.max(debt);
-            let of_claim = shares[index..].iter().take_while(|it| it.claim == claim);
-            index += of_claim.count();
+            let of_account = shares[index..].iter().take_while(|it| it.number == number);
+            index += of_account.count();
             for part in parts {
                 let entry = Arc::clone(&entry);
-                shares.insert(index, Share { entry, part, claim });
+                shares.insert(
+                    index,
+                    Share {
+                        entry,
+                        part,
+                        number,
+                    },
+                );
                 index += 1;
             }
         }

@@ -128,7 +128,9 @@ fn in_words(terms: &Terms) -> String {
         };
         let name = budget.name.as_deref();
         let name = name.map_or(String::new(), |name| format!("{name}: "));
-        format!("{name}{dollars} USD {every} ({})", budget.mode.as_str())
+        let strict = budget.strict.map_or("", |_| ", strict");
+        let mode = budget.mode.as_str();
+        format!("{name}{dollars} USD {every} ({mode}{strict})")
     };
     let at_once = terms.concurrency.map(|limit| format!("{limit} at once"));
     let all = terms.rates.iter().map(rate).chain(at_once);

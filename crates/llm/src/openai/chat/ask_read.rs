@@ -67,12 +67,7 @@ impl Asked {
             "parallel_tool_calls" => ask.parallel_tools = Some(json::flag(&value, at)?),
             "reasoning_effort" => ask.reasoning = Some(reasoning(value, at)?),
             "logprobs" => self.logprobs = json::flag(&value, at)?,
-            "top_logprobs" => {
-                let count = u32::try_from(json::count(&value, at)?).ok();
-                let count = count.filter(|count| *count <= 20);
-                self.top_logprobs =
-                    Some(count.ok_or_else(|| json::unfit(at, "an integer from 0 to 20"))?);
-            }
+            "top_logprobs" => self.top_logprobs = Some(fields::top_logprobs(&value, at)?),
             "safety_identifier" => self.safety_identifier = Some(json::text(value, at)?),
             // What says nothing, or no more than what comes anyway.
             "store" if value == false => {}

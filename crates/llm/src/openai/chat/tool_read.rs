@@ -4,6 +4,7 @@ use tollgate_core::Rejection;
 use crate::{
     canon::{Ask, Format, Losses, Tool, ToolChoice},
     json::{self, Path},
+    openai::function,
 };
 
 /// Reads `tools`.
@@ -27,7 +28,11 @@ pub(super) fn choice(
     losses: &mut Losses,
 ) -> Result<Option<ToolChoice>, Rejection> {
     let mut fields = match value {
-        Value::String(mode) => return mode_choice(&mode, at).map(Some),
+        Value::String(word) => {
+            let choice = function::choice(&word);
+            let unknown = || json::unfit(at, "none, auto, required or an object");
+            return choice.ok_or_else(unknown).map(Some);
+        }
         value => json::object(value, at)?,
     };
     match kind(&mut fields, at)?.as_str() {
@@ -119,42 +124,16 @@ fn tool(
 }
 
 fn function(
-    fields: Map<String, Value>,
+    mut fields: Map<String, Value>,
     at: Path<'_>,
     losses: &mut Losses,
 ) -> Result<Tool, Rejection> {
-    let mut tool = Tool {
-        name: String::new(),
-        description: None,
-        parameters: None,
-        strict: None,
-        cached: false,
-    };
-    for (key, value) in fields {
-        let at = at.key(&key);
-        match key.as_str() {
-            _ if value.is_null() => {}
-            "name" => tool.name = json::text(value, at)?,
-            "description" => tool.description = Some(json::text(value, at)?),
-            "parameters" => tool.parameters = Some(json::object(value, at)?.into()),
-            "strict" => tool.strict = Some(json::flag(&value, at)?),
-            "cache_control" => tool.cached = true,
-            _ => losses.field(at.to_string()),
-        }
-    }
-    if tool.name.is_empty() {
-        return Err(json::missing(at.key("name")));
-    }
-    Ok(tool)
-}
-
-fn mode_choice(mode: &str, at: Path<'_>) -> Result<ToolChoice, Rejection> {
-    match mode {
-        "auto" => Ok(ToolChoice::Auto),
-        "none" => Ok(ToolChoice::None),
-        "required" => Ok(ToolChoice::Required(Vec::new())),
-        _ => Err(json::unfit(at, "none, auto, required or an object")),
-    }
+    let mark = fields.shift_remove("cache_control");
+    let tool = function::read(fields, at, losses)?;
+    Ok(Tool {
+        cached: mark.is_some_and(|mark| !mark.is_null()),
+        ..tool
+    })
 }
 
 fn allowed_tools(

@@ -135,8 +135,11 @@ impl Account {
         self.introduced = true;
         self.inherited = None;
         if known == Some(window.number) {
-            // An authority whose clock was put back waits at the end of its window: it is not asked all the time.
-            closes = closes.max(now.saturating_add(LEAST_WINDOW));
+            // An authority whose clock was put back waits at the end of its window: it is not asked all the time. But the
+            // gaps of a strict budget must not be longer than they are.
+            if self.budget.strictness().is_none() {
+                closes = closes.max(now.saturating_add(LEAST_WINDOW));
+            }
             self.running = Some(Running { window, closes });
             return true;
         }

@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     bank::{self, Asker, Message, Order, Window},
-    ledger::pool::{Giver, Pool},
+    ledger::{
+        claim::Key,
+        pool::{Giver, Pool},
+    },
 };
 
 impl Account {
@@ -210,11 +213,15 @@ impl Account {
     fn order(&self, least: i64, wish: i64) -> Content {
         Content::Order(Order::Grant {
             limit: self.budget.limit.max(Cost::default()),
-            every: self.budget.every,
-            zone: Arc::clone(&self.budget.zone),
+            calendar: self.budget.calendar(self.is_odd()),
             least,
             wish,
         })
+    }
+
+    /// Whether it is the second account of a strict budget.
+    fn is_odd(&self) -> bool {
+        Key::of(&self.text).is_some_and(|key| key.is_odd)
     }
 
     fn wish(&mut self, now: u64) -> i64 {
