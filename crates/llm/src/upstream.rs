@@ -1,4 +1,5 @@
 mod body;
+mod bounded;
 mod client;
 mod endpoint;
 mod events;
@@ -46,7 +47,8 @@ use self::{
 ///
 /// The endpoint's address and credential are one value, made from configuration: nothing in a request can send a key
 /// elsewhere. What fails on the way is a [`Rejection`] about the target, and stands in the trail as a
-/// [`Failure`](tollgate_core::fact::Failure).
+/// [`Failure`](tollgate_core::fact::Failure). A request with a [`Lifetime`](tollgate_core::fact::Lifetime) is not sent late,
+/// and is cut off at its end, whether anybody reads or not.
 ///
 /// ```
 /// use tollgate_llm::{Endpoint, Upstream};

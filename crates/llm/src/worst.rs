@@ -65,7 +65,7 @@ impl WorstCase {
     /// - 500 `call_missing`, if the request was not inspected, or has no target.
     pub fn of(&self, parts: &Parts, output: Option<u64>) -> Result<(Cost, u64), Rejection> {
         let (cost, size) = self.size(parts, output)?;
-        Ok((cost, size.each))
+        Ok((cost, size.output))
     }
 
     /// The same, and what it was found by: who holds money for the call can see by other prices how much dearer it has become,
@@ -145,7 +145,7 @@ impl WorstCase {
             Err(PriceError::Unknown { .. }) => return Err(no_price()),
             Err(PriceError::Overflow) => return Err(unbounded(TOO_MUCH)),
         };
-        (size.input, size.output, size.each) = (input, all, each);
+        (size.input, size.output, size.all_output) = (input, each, all);
         Ok((cost, size))
     }
 }
@@ -157,24 +157,24 @@ pub struct CallSize {
     dialect: Option<Dialect>,
     model: Arc<str>,
     input: u64,
-    /// Of all answers together.
+    /// Of each answer.
     output: u64,
-    /// Of each of them.
-    each: u64,
+    /// Of all answers together.
+    all_output: u64,
 }
 
 impl CallSize {
     /// The most tokens of output that each answer may have.
     #[must_use]
     pub const fn output(&self) -> u64 {
-        self.each
+        self.output
     }
 
     /// The most that the call can cost by these prices, if they know it.
     #[must_use]
     pub fn cost(&self, prices: &Prices) -> Option<Cost> {
         let price = self.info(prices)?.price.as_ref()?;
-        price.worst(self.input, self.output).ok()
+        price.worst(self.input, self.all_output).ok()
     }
 
     fn info<'a>(&self, prices: &'a Prices) -> Option<&'a ModelInfo> {

@@ -5,7 +5,7 @@ use serde_json::json;
 use smallvec::SmallVec;
 use tollgate_core::{
     Rejection, Trail,
-    fact::{Allowance, Cost, Mode, Target},
+    fact::{Allowance, Cost, Lifetime, Mode, Target},
 };
 
 use crate::{
@@ -122,6 +122,8 @@ impl Booking {
             }
         }
         if let Some(lifetime) = self.hard.hold.as_ref().and_then(Hold::lifetime) {
+            let outer = parts.extensions.get::<Lifetime>();
+            let lifetime = outer.map_or(lifetime, |outer| outer.and(lifetime));
             parts.extensions.insert(lifetime);
         }
         if let Some(output) = self.output {

@@ -95,7 +95,7 @@ impl Blocks {
                 return Ok(());
             }
         }
-        self.rest(fields, at);
+        self.losses.rest(fields, at);
         Ok(())
     }
 
@@ -211,14 +211,5 @@ impl Blocks {
             }
         }
         Ok(true)
-    }
-
-    /// Names what nobody has taken.
-    pub(super) fn rest(&mut self, fields: Map<String, Value>, at: Path<'_>) {
-        for (name, value) in fields {
-            if !value.is_null() {
-                self.losses.field(at.key(&name).to_string());
-            }
-        }
     }
 }

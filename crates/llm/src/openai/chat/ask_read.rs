@@ -1,7 +1,7 @@
 use serde_json::Value;
 use tollgate_core::Rejection;
 
-use super::{message_read, tool_read};
+use super::{format_read, message_read, tool_read};
 use crate::{
     canon::{Ask, Effort, Names, Reasoning},
     json::{self, Path},
@@ -30,7 +30,7 @@ pub(crate) fn read_ask(body: &[u8]) -> Result<Ask, Rejection> {
             "tool_choice" => {
                 ask.tool_choice = tool_read::choice(value, at, &mut ask.losses)?;
             }
-            "response_format" => ask.format = tool_read::format(value, at, &mut ask.losses)?,
+            "response_format" => ask.format = format_read::read(value, at, &mut ask.losses)?,
             _ => asked.read(&key, value, at, &mut ask)?,
         }
     }
