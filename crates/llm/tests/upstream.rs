@@ -1,12 +1,12 @@
 //! What is sent to a provider, and what comes back, over real sockets.
 #![cfg(all(feature = "upstream", feature = "simulated"))]
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+#[path = "support/server.rs"]
+mod server;
 
-use axum::{Router, body::Body, extract::Request as AxumRequest, routing::any};
+use std::time::Duration;
+
+use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -22,25 +22,14 @@ use tollgate_llm::{
 };
 use tower::{Layer, ServiceBuilder, ServiceExt};
 
-/// What an upstream was sent.
-type Seen = Arc<Mutex<Vec<(http::request::Parts, Bytes)>>>;
+use self::server::{Seen, server};
 
 /// A provider that answers with this, and writes down what it was sent.
 async fn provider(
     answer: impl Fn() -> Response<Body> + Clone + Send + Sync + 'static,
 ) -> (String, Seen) {
-    let seen = Seen::default();
-    let log = Arc::clone(&seen);
-    let router = Router::new().fallback(any(async move |request: AxumRequest| {
-        let (parts, body) = request.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        log.lock().unwrap().push((parts, body));
-        answer()
-    }));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/v1", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    (url, seen)
+    let (url, seen) = server(answer).await;
+    (format!("{url}/v1"), seen)
 }
 
 async fn simulated(pace: Duration) -> (String, Stats) {

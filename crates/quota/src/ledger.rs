@@ -7,6 +7,7 @@ mod journal;
 mod options;
 pub(crate) mod pool;
 mod recovery;
+mod settle;
 mod short;
 mod sizing;
 mod state;
@@ -215,51 +216,6 @@ impl Ledger {
         });
         let figures = figures.min_by_key(|figures| figures.left)?;
         Some(State::new(figures, now))
-    }
-
-    /// Settles all parts to what was spent in each account. Answers the largest debt.
-    fn settle(&self, shares: Shares, spent: i64) -> i64 {
-        let now = self.desk.now();
-        let mut shares = shares.into_iter().peekable();
-        let (mut rest, mut most) = (spent, 0);
-        while let Some(Share {
-            entry,
-            part,
-            number,
-        }) = shares.next()
-        {
-            let is_last = shares.peek().is_none_or(|next| next.number != number);
-            // The parts of an account are used up one after the other; the last takes what is too much.
-            let takes = if is_last {
-                rest
-            } else {
-                rest.min(part.amount())
-            };
-            rest = if is_last { spent } else { rest - takes };
-            let is_over = takes > part.amount();
-            let (debt, warning, begins) = {
-                let mut state = entry.lock();
-                let account = state
-                    .awake()
-                    .expect("it does not rest while something is open");
-                let debt = account.settle(part, takes, now);
-                let used = account.warning(self.options.warn_at);
-                let warning = used.map(|used| (used, account.budget().limit()));
-                if is_over {
-                    // It takes more than was held and noted. That it is spent cannot be undone, whether this is noted or not.
-                    self.desk.note(&mut state);
-                }
-                (debt, warning, Teller::hire(&mut state, now))
-            };
-            most = most.max(debt);
-            if begins {
-                self.teller(&entry).spawn();
-            }
-            if let Some((used, limit)) = warning {
-                self.options.warn(&entry.text, used, limit);
-            }
-        }
-        most
     }
 
     /// Holds in all, or tells which of them is short.

@@ -43,6 +43,38 @@ impl Terms {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// Whether what is spent of each budget can be told from the others: no two have the same name, and no two without one
+    /// are for the same models. Terms that are read have been checked.
+    ///
+    /// # Errors
+    /// In words for whoever wrote them.
+    pub fn check(&self) -> Result<(), &'static str> {
+        for (index, term) in self.budgets.iter().enumerate() {
+            if !term.name.as_deref().is_none_or(is_name) {
+                return Err("the `name` of a budget is 1 to 64 letters, digits, `-`, `_` or `.`");
+            }
+            for other in &self.budgets[..index] {
+                match (&term.name, &other.name) {
+                    (None, None) if term.models == other.models => {
+                        return Err(
+                            "two budgets for the same models: give one a `name`; what is spent is kept by it",
+                        );
+                    }
+                    (Some(name), Some(other)) if name == other => {
+                        return Err("two budgets have the same `name`");
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(is_part)
 }
 
 /// How much of one thing in how much time.
@@ -95,6 +127,9 @@ impl Measure {
 /// How much money in which time.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct BudgetTerm {
+    /// What tells it from an account's other budgets, and what is spent is kept by: it stays when all else is changed.
+    /// Without a name, it is the one for its models.
+    pub name: Option<Arc<str>>,
     /// The most that may be spent in a window.
     pub limit: Cost,
     /// The window.
@@ -261,11 +296,45 @@ impl Scope {
     }
 }
 
+const LONGEST_NAME: usize = 64;
+
 const HOUR: Duration = Duration::from_secs(3_600);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn budgets_that_cannot_be_told_apart_are_refused_when_they_are_read() {
+        let terms = |budgets: &[&str]| {
+            let budget = |rest: &&str| format!(r#"{{ "usd": 1, "every": "day"{rest} }}"#);
+            let budgets: Vec<_> = budgets.iter().map(budget).collect();
+            serde_json::from_str::<Terms>(&format!(r#"{{ "budgets": [{}] }}"#, budgets.join(",")))
+        };
+        let [a, b] = [r#", "name": "a""#, r#", "name": "b""#];
+        let large = r#", "models": "large-*""#;
+        for told_apart in [&["", a][..], &["", large], &[a, b, "", large]] {
+            let terms = terms(told_apart).unwrap();
+            let again = serde_json::to_string(&terms).unwrap();
+            assert_eq!(serde_json::from_str::<Terms>(&again).unwrap(), terms);
+        }
+        let long = format!(r#", "name": "{}""#, "n".repeat(65));
+        for (mixed_up, why) in [
+            (&["", ""][..], "give one a `name`"),
+            (&[large, a, large], "give one a `name`"),
+            (&[a, a], "the same `name`"),
+            (
+                &[a, r#", "name": "a", "models": "large-*""#],
+                "the same `name`",
+            ),
+            (&[r#", "name": """#], "1 to 64"),
+            (&[r#", "name": "a b""#], "1 to 64"),
+            (&[&long], "1 to 64"),
+        ] {
+            let error = terms(mixed_up).unwrap_err().to_string();
+            assert!(error.contains(why), "{mixed_up:?}: {error}");
+        }
+    }
 
     fn read(budget: &str) -> Result<Terms, serde_json::Error> {
         serde_json::from_str(&format!(r#"{{ "budget": {{ "usd": 1, {budget} }} }}"#))

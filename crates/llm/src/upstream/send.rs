@@ -26,7 +26,7 @@ use super::{
 };
 #[cfg(feature = "bedrock")]
 use crate::bedrock;
-use crate::{ModelInfo, dialect::Api, meter::Meter};
+use crate::{ModelInfo, dialect::Api, meter::Meter, tariff::Tariff};
 
 /// What becomes of a request.
 pub(super) enum Start {
@@ -55,7 +55,7 @@ pub(super) struct Sending {
 impl Sending {
     pub(super) fn start(
         endpoint: &Endpoint,
-        info: ModelInfo,
+        (info, tariff): (ModelInfo, Tariff),
         trail: Trail,
         mut parts: Parts,
         body: Full<Bytes>,
@@ -83,7 +83,7 @@ impl Sending {
         }
         let form = plan.form;
         let meter = Meter::new(trail.clone(), form.unwrap_or(Api::Chat), plan.body.clone())
-            .priced(info.price)
+            .priced(tariff)
             .allowed(plan.allowed);
         #[cfg(feature = "bedrock")]
         let signed = plan.body.clone();

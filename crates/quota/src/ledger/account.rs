@@ -203,6 +203,38 @@ impl Account {
         Ok(())
     }
 
+    /// Holds this much more of the window that a part is of. What is not here is held as a debt, which the bank is told of.
+    /// Each new part is handed over, to be settled.
+    ///
+    /// Answers the debt.
+    pub fn raise(&mut self, part: Part, more: i64, now: u64, mut hold: impl FnMut(Part)) -> i64 {
+        let Some(pool) = self.pools.iter_mut().find(|pool| pool.id == part.pool) else {
+            return 0; // A pool stays for as long as a hold is open.
+        };
+        let mut rest = more.max(0);
+        if pool.giver == Giver::Tally {
+            hold(pool.hold(rest));
+            return 0;
+        }
+        self.touched = now;
+        self.sizing.held(rest, now);
+        let window = pool.window;
+        for pool in self.pools.iter_mut().filter(|pool| pool.window == window) {
+            let takes = rest.min(pool.free());
+            if takes > 0 {
+                hold(pool.hold(takes));
+                rest -= takes;
+            }
+        }
+        if rest > 0 {
+            let pool = self.pool(window, Giver::Owed);
+            pool.granted = pool.granted.saturating_add(rest);
+            hold(pool.hold(rest));
+            self.owe(window, rest);
+        }
+        rest
+    }
+
     /// Settles a part of a hold to what was spent. What does not fit is a debt, which the bank is told of.
     ///
     /// Answers the debt.

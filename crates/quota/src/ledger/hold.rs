@@ -89,7 +89,18 @@ impl Hold {
         self.is_sent
     }
 
-    /// Settles to what was spent. Answers with what was too much.
+    /// Holds more in each budget, since the call has become dearer: this much in all. What is not here is charged to the
+    /// budget, whatever it has left. Answers the most that was.
+    pub fn raise(&mut self, amount: Cost) -> Cost {
+        let more = amount.nanos().saturating_sub(self.amount.nanos());
+        if more <= 0 {
+            return Cost::default();
+        }
+        self.amount = amount;
+        Cost::from_nanos(self.ledger.raise(&mut self.shares, more))
+    }
+
+    /// Settles to what was spent. Answers with what was too much: who spends it does not keep to its bound.
     pub fn settle(mut self, settlement: Settlement) -> Option<Overrun> {
         self.finish(settlement)
     }
@@ -105,12 +116,6 @@ impl Hold {
         if spent <= held {
             return None;
         }
-        tracing::warn!(
-            held,
-            spent,
-            debt,
-            "a call has cost more than was held for it"
-        );
         Some(Overrun {
             held: self.amount,
             spent: Cost::from_nanos(spent),

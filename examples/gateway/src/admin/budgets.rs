@@ -12,7 +12,10 @@ use tollgate::{
     sql::{SqlAuthority, SqlError},
 };
 
-use super::keys::{Problem, read_body, time};
+use super::{
+    page::{read_body, time},
+    problem::Problem,
+};
 
 /// Budgets as the database has them, for operators: what is granted, and what has to be stated anew after a loss.
 #[derive(Clone, Debug)]

@@ -82,6 +82,8 @@ written! {
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenBudget {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     usd: Dollars,
     every: Period,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -135,13 +137,15 @@ impl TryFrom<Written> for Terms {
             return Err("`token_burst` needs a rate of tokens, such as `tokens_per_minute`");
         }
         let budgets = written.budget.into_iter().chain(written.budgets);
-        Ok(Self {
+        let terms = Self {
             budgets: budgets
                 .map(BudgetTerm::try_from)
                 .collect::<Result<_, _>>()?,
             concurrency: written.concurrency,
             rates,
-        })
+        };
+        terms.check()?;
+        Ok(terms)
     }
 }
 
@@ -184,6 +188,7 @@ impl TryFrom<WrittenBudget> for BudgetTerm {
             return Err("a strict calendar needs a hard budget");
         }
         Ok(Self {
+            name: written.name.map(Into::into),
             limit: Cost::from_nanos(nanos),
             every: written.every,
             zone: written.zone.map_or_else(|| "UTC".into(), Into::into),
@@ -218,6 +223,7 @@ fn strict(written: &WrittenBudget) -> Result<Option<Strict>, &'static str> {
 impl From<&BudgetTerm> for WrittenBudget {
     fn from(term: &BudgetTerm) -> Self {
         Self {
+            name: term.name.as_deref().map(Into::into),
             usd: Dollars::from_nanos(u64::try_from(term.limit.nanos()).unwrap_or_default()),
             every: term.every,
             zone: Some(term.zone.to_string()),

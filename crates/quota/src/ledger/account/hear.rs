@@ -191,7 +191,13 @@ impl Account {
     fn booked(&mut self, left: i64, purpose: Purpose) {
         self.strikes = 0;
         match purpose {
-            Purpose::Debt { window, amount } => self.forgive(window, amount),
+            Purpose::Debt { window, amount } => {
+                self.forgive(window, amount);
+                if self.is_current(window) {
+                    self.left = left;
+                }
+                self.fund(window);
+            }
             Purpose::Report { pool, amount } => {
                 if let Some(pool) = self.pools.iter_mut().find(|known| known.id == pool) {
                     pool.granted = pool.granted.saturating_add(amount);
@@ -261,6 +267,19 @@ impl Account {
             }
         }
         self.debts.retain(|(_, debt)| *debt > 0);
+    }
+
+    /// What was held as a debt has been granted, once nothing is owed any more.
+    fn fund(&mut self, window: u64) {
+        if self.debts.iter().any(|(owed, _)| *owed == window) {
+            return;
+        }
+        for pool in &mut self.pools {
+            if pool.window == window && pool.giver == Giver::Owed {
+                pool.giver = Giver::Authority;
+            }
+        }
+        self.tidy();
     }
 
     /// A holder has answered: any other one is gone.

@@ -110,6 +110,26 @@ fn what_exceeds_a_hold_comes_from_the_pool_and_then_is_charged() {
 }
 
 #[test]
+fn what_a_dearer_call_holds_comes_from_the_pool_and_then_is_owed_until_it_is_booked() {
+    let mut bench = Bench::new(hard(100), false);
+    bench.fill(60);
+    bench.fill(20);
+    bench.settle(1, 0);
+
+    assert_eq!(bench.raise(0, 30), 10);
+    assert_eq!(bench.settle(2, 0), 0);
+    let free = |bench: &Bench| bench.account.pools().iter().map(Pool::free).sum::<i64>();
+    assert_eq!(free(&bench), 0, "nobody has granted it");
+    bench.exchange();
+
+    assert_eq!(bench.book.windows[0].granted, 90);
+    assert_eq!(free(&bench), 10);
+    bench.now += 4_000;
+    bench.exchange();
+    assert_eq!(bench.book.windows[0].granted, 80);
+}
+
+#[test]
 fn a_pool_is_closed_when_its_window_ends() {
     let mut bench = Bench::new(hard(1_000), false);
     bench.fill(10);
@@ -323,6 +343,8 @@ proptest! {
 enum Step {
     Hold(i64),
     Settle(usize, i64),
+    /// A hold becomes dearer.
+    Raise(usize, i64),
     Send,
     /// The message is decided, and its answer waits.
     Decide,
@@ -343,6 +365,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (0_i64..300).prop_map(Step::Hold),
         5 => (any::<usize>(), -5_i64..320).prop_map(|(index, spent)| Step::Settle(index, spent)),
+        3 => (any::<usize>(), 0_i64..200).prop_map(|(index, more)| Step::Raise(index, more)),
         8 => Just(Step::Send),
         8 => Just(Step::Decide),
         8 => any::<usize>().prop_map(Step::Deliver),
@@ -516,6 +539,15 @@ impl Bench {
         debt
     }
 
+    fn raise(&mut self, index: usize, more: i64) -> i64 {
+        let Self { account, open, .. } = self;
+        let part = open[index];
+        let debt = account.raise(part, more, self.now, |part| open.push(part));
+        self.over += debt;
+        self.noted = self.account.record();
+        debt
+    }
+
     /// Asks until it is there, and holds it.
     fn fill(&mut self, amount: i64) {
         for _ in 0..10 {
@@ -607,6 +639,9 @@ impl Bench {
             Step::Settle(index, spent) if !self.open.is_empty() => {
                 self.settle(index % self.open.len(), spent);
             }
+            Step::Raise(index, more) if !self.open.is_empty() => {
+                self.raise(index % self.open.len(), more);
+            }
             Step::Send if self.under_way.is_none() => self.under_way = self.send(),
             Step::Decide => {
                 if let Some(send) = self.under_way.clone() {
@@ -668,7 +703,9 @@ impl Bench {
             assert!(pool.held >= 0 && pool.spent >= 0);
             if pool.giver != Giver::Tally {
                 assert!(pool.held + pool.spent <= pool.granted, "{pool:?}");
-                assert_eq!(pool.free(), pool.granted - pool.held - pool.spent);
+                let unused = pool.granted - pool.held - pool.spent;
+                let is_owed = pool.giver == Giver::Owed;
+                assert_eq!(pool.free(), if is_owed { 0 } else { unused });
             }
         }
         let held: i64 = self.account.pools().iter().map(|pool| pool.held).sum();
