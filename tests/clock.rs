@@ -1,16 +1,16 @@
 //! Clocks that jump: a period whose budget is spent is never opened again.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, sync::Arc};
 
 use http::StatusCode;
 use serde_json::json;
 use tempfile::TempDir;
 use tollgate_llm::simulated::Simulated;
-use tollgate_tests::{Gateway, Provider};
+use tollgate_tests::{Gateway, Provider, faketime};
 
 #[tokio::test]
 async fn a_clock_that_jumps_by_ten_days_never_opens_a_spent_day_again() {
-    let Some(library) = library() else {
+    let Some(library) = faketime() else {
         return;
     };
     let provider = Provider::start(Simulated::new().key("sk-simulated"));
@@ -95,19 +95,4 @@ fn config(provider: &Provider) -> String {
     )
 }
 
-/// What lies to a program about the time; nothing if it is not installed.
-fn library() -> Option<&'static str> {
-    let found = LIBRARIES.into_iter().find(|path| Path::new(path).exists());
-    let strict = std::env::var_os("TOLLGATE_TESTS_STRICT").is_some();
-    assert!(found.is_some() || !strict, "libfaketime is not installed");
-    if found.is_none() {
-        println!("passed over: libfaketime is not installed");
-    }
-    found
-}
-
-const LIBRARIES: [&str; 2] = [
-    "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
-    "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
-];
 const KEY: &str = "tg-clock-0123456789abcdef";
