@@ -1,6 +1,6 @@
 use std::{
     env,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -93,7 +93,7 @@ impl Scene {
         }
         let at_once = number("TOLLGATE_FIRE_CALLERS").unwrap_or(200);
         let callers = Callers::begin(&gateways.urls, at_once, &self.random);
-        let between = Duration::from_secs(seconds()) / blows.len().max(1) as u32;
+        let between = Duration::from_secs(seconds()) / blows.len().max(10) as u32;
         let heard = Arc::clone(&callers.heard);
         for blow in blows {
             // The end of an hour waits for nobody.
@@ -120,10 +120,10 @@ impl Scene {
         .await;
 
         let (budget, windows) = (self.budget(), self.windows(&gateways).await);
-        let report = Report::new(&bill, &heard, budget * windows.len() as u64);
+        let (limit, granted) = (budget * windows.len() as u64, windows.iter().sum());
+        let report = Report::new(&bill, &heard, limit, granted);
         report.print(self.name, &heard);
         let (billed, seed) = (report.billed, self.seed);
-        let granted: u64 = windows.iter().sum();
         assert!(
             billed <= granted && windows.iter().all(|granted| *granted <= budget),
             "TOLLGATE_FIRE_SEED={seed}: the provider billed {billed} of {budget} in each of {windows:?}"
@@ -228,8 +228,8 @@ impl Scene {
     /// In each window, in nano-dollars.
     fn budget(&self) -> u64 {
         match self.hours_end {
-            Some(_) => 500_000_000, // there is less time for it
-            None => 1_000_000_000,
+            Some(_) => 700_000_000, // there is less time for it
+            None => 2_000_000_000,
         }
     }
 
@@ -253,10 +253,11 @@ impl Scene {
 
 /// Lets something go well between two blows, unless nothing goes any more.
 async fn quiet(heard: &Heard, time: Duration) {
-    let before = heard.served();
+    let (served, spent) = (heard.served(), heard.spent.load(Relaxed));
     sleep(time).await;
     for _ in 0..15 {
-        if heard.served() >= before + 20 {
+        let since = heard.served() - served;
+        if since >= 20 || since == 0 && heard.spent.load(Relaxed) >= spent + 50 {
             break;
         }
         sleep(Duration::from_millis(100)).await;
@@ -283,4 +284,4 @@ fn number(name: &str) -> Option<u64> {
 
 const PAUSE: Duration = Duration::from_millis(700);
 /// A busy machine may need half of it to stop a few processes.
-const BEFORE_THE_END: Duration = Duration::from_secs(6);
+const BEFORE_THE_END: Duration = Duration::from_secs(5);

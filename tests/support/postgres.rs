@@ -144,18 +144,16 @@ impl Postgres {
         }
     }
 
-    /// One of its programs, or one of the system's. None of them runs as root.
+    /// One of its programs, or one of the system's, which ends with the test. None of them runs as root.
     fn program(&self, name: &str) -> Command {
         let path = self.programs.join(name);
         let path = if path.exists() { path } else { name.into() };
-        if !is_root() {
-            return Command::new(path);
-        }
         let mut command = Command::new("setpriv");
-        command
-            .args(["--reuid=postgres", "--regid=postgres", "--clear-groups"])
-            .arg(path)
-            .current_dir("/");
+        command.arg("--pdeathsig=KILL").current_dir("/");
+        if is_root() {
+            command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
+        }
+        command.arg(path);
         command
     }
 
