@@ -7,6 +7,7 @@ mod journal;
 mod options;
 pub(crate) mod pool;
 mod recovery;
+mod settle;
 mod short;
 mod sizing;
 mod state;
@@ -21,10 +22,11 @@ use std::{
 
 use smallvec::SmallVec;
 use tokio::time::{Instant, timeout_at};
-use tollgate_core::fact::Cost;
+use tollgate_core::fact::{Cost, Lifetime};
 
 use self::{
     account::Account,
+    claim::Key,
     hold::{Share, Shares},
     options::Options,
     table::{Entry, Table},
@@ -40,7 +42,7 @@ pub use self::{
     short::Short,
     state::State,
 };
-use crate::{Bank, Budget, bank::MemoryAuthority};
+use crate::{Bank, Budget, bank::MemoryAuthority, budget::GUARD};
 
 /// Decides in memory what may be spent of budgets, by leases from a [`Bank`]. Clones share everything.
 ///
@@ -133,19 +135,24 @@ impl Ledger {
     /// If one of them has too little here.
     pub fn hold(&self, claims: &[Claim<'_>], amount: Cost) -> Result<Hold, Short> {
         let now = self.desk.now();
-        let mut shares = Shares::new();
+        let (mut shares, mut number, mut lifetime) = (Shares::new(), 0, None);
         for (index, claim) in claims.iter().enumerate() {
-            let entry = self.entry(claim, now);
-            let held = match &entry {
-                Some(entry) => self.hold_in(entry, claim.budget, index, (amount, now), &mut shares),
-                None => Err(Short::full(index)),
-            };
-            if let Err(short) = held {
-                self.settle(shares, 0);
-                return Err(short);
+            for key in claim.keys() {
+                let held = match self.entry(&key, claim.budget, now) {
+                    Some(entry) => {
+                        self.hold_in(&entry, claim.budget, number, (amount, now), &mut shares)
+                    }
+                    None => Err(Short::full()),
+                };
+                if let Err(short) = held {
+                    self.settle(shares, 0);
+                    return Err(Short { index, ..short });
+                }
+                number += 1;
             }
+            lifetime = self.desk.shorter(lifetime, claim.budget, now);
         }
-        Ok(Hold::new(self.clone(), shares, amount))
+        Ok(Hold::new(self.clone(), shares, amount, lifetime))
     }
 
     /// Holds this much in each of the budgets, or nothing. If it is not here, the bank is asked, and waited for a little.
@@ -157,11 +164,21 @@ impl Ledger {
         }
         let now = self.desk.now();
         // They are kept, so that they are not evicted while the bank is asked.
-        let mut accounts: SmallVec<[(Arc<Entry>, Budget); 4]> = SmallVec::new();
+        let mut accounts: SmallVec<[Sought; 4]> = SmallVec::new();
         for (index, claim) in claims.iter().enumerate() {
-            match self.entry(claim, now) {
-                Some(entry) => accounts.push((entry, claim.budget.clone())),
-                None => return Holding::now(Err(Short::full(index))),
+            for key in claim.keys() {
+                let Some(entry) = self.entry(&key, claim.budget, now) else {
+                    return Holding::now(Err(Short {
+                        index,
+                        ..Short::full()
+                    }));
+                };
+                let budget = claim.budget.clone();
+                accounts.push(Sought {
+                    entry,
+                    budget,
+                    index,
+                });
             }
         }
         let ledger = self.clone();
@@ -171,13 +188,14 @@ impl Ledger {
                 // Heard from here on, so that no answer comes unheard between the try and the wait.
                 let changes: SmallVec<[_; 4]> = accounts
                     .iter()
-                    .map(|(entry, _)| entry.changed.notified())
+                    .map(|sought| sought.entry.changed.notified())
                     .collect();
-                let short = match ledger.hold_all(&accounts, amount) {
-                    Err(short) if short.why == Why::Unavailable => short,
-                    result => return result,
+                let (number, short) = match ledger.hold_all(&accounts, amount) {
+                    Ok(hold) => return Ok(hold),
+                    Err((number, short)) if short.why == Why::Unavailable => (number, short),
+                    Err((_, short)) => return Err(short),
                 };
-                let Some(change) = changes.into_iter().nth(short.index) else {
+                let Some(change) = changes.into_iter().nth(number) else {
                     return Err(short);
                 };
                 if timeout_at(deadline, change).await.is_err() {
@@ -190,71 +208,41 @@ impl Ledger {
     /// What is known of a budget; nothing if it was not used here lately.
     #[must_use]
     pub fn snapshot(&self, claim: &Claim<'_>) -> Option<State> {
-        let entry = self.desk.table.find(claim)?;
         let now = self.desk.now();
-        let figures = self
-            .wake(&mut entry.lock(), &entry, claim.budget)
-            .figures(now);
+        let accounts = claim.keys().filter_map(|key| self.desk.table.find(&key));
+        let figures = accounts.map(|entry| {
+            self.wake(&mut entry.lock(), &entry, claim.budget)
+                .figures(now)
+        });
+        let figures = figures.min_by_key(|figures| figures.left)?;
         Some(State::new(figures, now))
     }
 
-    /// Settles all parts to what was spent in each account. Answers the largest debt.
-    fn settle(&self, shares: Shares, spent: i64) -> i64 {
+    /// Holds in all, or tells which of them is short.
+    fn hold_all(&self, accounts: &[Sought], amount: Cost) -> Result<Hold, (usize, Short)> {
         let now = self.desk.now();
-        let mut shares = shares.into_iter().peekable();
-        let (mut rest, mut most) = (spent, 0);
-        while let Some(Share { entry, part, claim }) = shares.next() {
-            let is_last = shares.peek().is_none_or(|next| next.claim != claim);
-            // The parts of an account are used up one after the other; the last takes what is too much.
-            let takes = if is_last {
-                rest
-            } else {
-                rest.min(part.amount())
-            };
-            rest = if is_last { spent } else { rest - takes };
-            let is_over = takes > part.amount();
-            let (debt, warning, begins) = {
-                let mut state = entry.lock();
-                let account = state
-                    .awake()
-                    .expect("it does not rest while something is open");
-                let debt = account.settle(part, takes, now);
-                let used = account.warning(self.options.warn_at);
-                let warning = used.map(|used| (used, account.budget().limit()));
-                if is_over {
-                    // It takes more than was held and noted. That it is spent cannot be undone, whether this is noted or not.
-                    self.desk.note(&mut state);
-                }
-                (debt, warning, Teller::hire(&mut state, now))
-            };
-            most = most.max(debt);
-            if begins {
-                self.teller(&entry).spawn();
-            }
-            if let Some((used, limit)) = warning {
-                self.options.warn(&entry.text, used, limit);
-            }
-        }
-        most
-    }
-
-    fn hold_all(&self, accounts: &[(Arc<Entry>, Budget)], amount: Cost) -> Result<Hold, Short> {
-        let now = self.desk.now();
-        let mut shares = Shares::new();
-        for (index, (entry, budget)) in accounts.iter().enumerate() {
-            if let Err(short) = self.hold_in(entry, budget, index, (amount, now), &mut shares) {
+        let (mut shares, mut lifetime) = (Shares::new(), None);
+        for (number, sought) in accounts.iter().enumerate() {
+            let Sought {
+                entry,
+                budget,
+                index,
+            } = sought;
+            if let Err(short) = self.hold_in(entry, budget, number, (amount, now), &mut shares) {
                 self.settle(shares, 0);
-                return Err(short);
+                let index = *index;
+                return Err((number, Short { index, ..short }));
             }
+            lifetime = self.desk.shorter(lifetime, budget, now);
         }
-        Ok(Hold::new(self.clone(), shares, amount))
+        Ok(Hold::new(self.clone(), shares, amount, lifetime))
     }
 
     fn hold_in(
         &self,
         entry: &Arc<Entry>,
         budget: &Budget,
-        claim: usize,
+        number: usize,
         (amount, now): (Cost, u64),
         shares: &mut Shares,
     ) -> Result<(), Short> {
@@ -264,7 +252,7 @@ impl Ledger {
             shares.push(Share {
                 entry: Arc::clone(entry),
                 part,
-                claim,
+                number,
             });
         });
         let held = held.map_err(|why| {
@@ -274,7 +262,7 @@ impl Ledger {
                 .is_known(now)
                 .then(|| Cost::from_nanos(figures.left));
             Short {
-                index: claim,
+                index: 0, // told by who knows the claims
                 why,
                 left,
                 resets_in,
@@ -284,7 +272,7 @@ impl Ledger {
         let is_noted = held.is_err() || self.desk.note(&mut state);
         let held = held.and_then(|()| match is_noted {
             true => Ok(()),
-            false => Err(Short::full(claim)),
+            false => Err(Short::full()),
         });
         let begins = Teller::hire(&mut state, now);
         drop(state);
@@ -306,11 +294,10 @@ impl Ledger {
         state.wake(&entry.text, budget, self.desk.bank.reserve.is_some())
     }
 
-    fn entry(&self, claim: &Claim<'_>, now: u64) -> Option<Arc<Entry>> {
+    fn entry(&self, key: &Key<'_>, budget: &Budget, now: u64) -> Option<Arc<Entry>> {
         let with_reserve = self.desk.bank.reserve.is_some();
-        self.desk
-            .table
-            .entry(claim, self.options.max_accounts, with_reserve, now)
+        let max = self.options.max_accounts;
+        self.desk.table.entry((key, budget), max, with_reserve, now)
     }
 
     fn teller(&self, entry: &Arc<Entry>) -> Teller {
@@ -320,6 +307,13 @@ impl Ledger {
             Arc::clone(entry),
         )
     }
+}
+
+/// An account that is waited for, and for which of the claims.
+struct Sought {
+    entry: Arc<Entry>,
+    budget: Budget,
+    index: usize,
 }
 
 impl fmt::Debug for Ledger {
@@ -344,6 +338,20 @@ impl Desk {
     /// In milliseconds since the ledger began.
     fn now(&self) -> u64 {
         u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// How long a call may live that was held for now, if this budget pays for it, too.
+    fn shorter(&self, other: Option<Lifetime>, budget: &Budget, now: u64) -> Option<Lifetime> {
+        let Some(strict) = budget.strictness() else {
+            return other;
+        };
+        let now = self.instant(now);
+        let end_by = now.checked_add(strict.longest_call).unwrap_or(now);
+        let own = Lifetime {
+            send_by: end_by.min(now + GUARD),
+            end_by,
+        };
+        Some(other.map_or(own, |other| other.and(own)))
     }
 
     fn instant(&self, millis: u64) -> Instant {

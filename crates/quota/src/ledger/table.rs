@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::{
     account::{Account, Rest},
-    claim::{self, Claim},
+    claim::Key,
 };
 use crate::{Budget, bank::Asker};
 
@@ -69,36 +69,36 @@ impl Table {
         self.size.load(Ordering::Relaxed)
     }
 
-    pub(super) fn find(&self, claim: &Claim<'_>) -> Option<Arc<Entry>> {
-        let hash = self.hasher.hash_one(claim);
+    pub(super) fn find(&self, key: &Key<'_>) -> Option<Arc<Entry>> {
+        let hash = self.hasher.hash_one(key);
         let shard = lock(self.shard(hash));
-        let found = shard.find(hash, |entry| entry.hash == hash && claim.is(&entry.text));
+        let found = shard.find(hash, |entry| entry.hash == hash && key.is(&entry.text));
         found.cloned()
     }
 
-    /// The account of a claim, a new one if there was none; nothing if there is no place for it.
+    /// The account of this key, a new one if there was none; nothing if there is no place for it.
     pub(super) fn entry(
         &self,
-        claim: &Claim<'_>,
+        (key, budget): (&Key<'_>, &Budget),
         max: usize,
         with_reserve: bool,
         now: u64,
     ) -> Option<Arc<Entry>> {
-        if let Some(entry) = self.find(claim) {
+        if let Some(entry) = self.find(key) {
             return Some(entry);
         }
         if self.len() >= max && !self.make_place(now) {
             return None;
         }
-        let hash = self.hasher.hash_one(claim);
+        let hash = self.hasher.hash_one(key);
         let mut shard = lock(self.shard(hash));
-        let found = shard.find(hash, |entry| entry.hash == hash && claim.is(&entry.text));
+        let found = shard.find(hash, |entry| entry.hash == hash && key.is(&entry.text));
         if let Some(entry) = found {
             return Some(Arc::clone(entry)); // another was faster
         }
-        let text: Arc<str> = claim.text().into();
+        let text: Arc<str> = key.text().into();
         let asker = Asker::random();
-        let account = Account::new(Arc::clone(&text), claim.budget.clone(), asker, with_reserve);
+        let account = Account::new(Arc::clone(&text), budget.clone(), asker, with_reserve);
         let entry = Arc::new(Entry::new(hash, text, account, None));
         shard.insert_unique(hash, Arc::clone(&entry), |entry| entry.hash);
         self.size.fetch_add(1, Ordering::Relaxed);
@@ -107,10 +107,10 @@ impl Table {
 
     /// Puts in an account of this text that is noted there, if there is none and the text is one.
     pub(super) fn insert(&self, text: &Arc<str>, account: impl FnOnce() -> Account, place: u32) {
-        let Some(parts) = claim::split(text) else {
+        let Some(key) = Key::of(text) else {
             return;
         };
-        let hash = self.hasher.hash_one(parts);
+        let hash = self.hasher.hash_one(key);
         let mut shard = lock(self.shard(hash));
         let found = shard.find(hash, |entry| entry.hash == hash && entry.text == *text);
         if found.is_none() {

@@ -27,15 +27,19 @@ pub(super) async fn watch(shared: Arc<Shared>, store: impl KeyStore) {
         let read = timeout(shared.policy.deadline, read(&store, known));
         match read.await.map_err(KeyStoreError::unavailable).flatten() {
             Ok(changes) => {
-                if version != Some(changes.version) {
+                let is_new = version != Some(changes.version);
+                if is_new {
                     version = Some(changes.version);
                     apply(&shared, &mut directory, changes).await;
-                    shared.version.send_replace(version);
                 }
                 let asked = u64::try_from(asked.as_millis()).unwrap_or_default();
                 shared.answered.store(asked, Ordering::Release);
                 if shared.failing.swap(false, Ordering::AcqRel) {
                     tracing::info!("the store of keys answers again");
+                }
+                // Last: whoever waits for a version uses its keys at once.
+                if is_new {
+                    shared.version.send_replace(version);
                 }
                 sleep(PAUSE).await;
                 let changed = until_changed(&shared, &store, version.unwrap_or_default());
@@ -117,6 +121,7 @@ async fn apply(shared: &Shared, directory: &mut Directory, changes: Changes) {
             }
         }
     }
+    shared.groups.store(Arc::new(directory.groups().clone()));
     shared.table.store(Arc::new(table));
 }
 
