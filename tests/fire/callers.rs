@@ -72,11 +72,12 @@ impl Callers {
                 };
                 let stop = Arc::clone(&callers.stop);
                 callers.tasks.spawn(async move {
+                    let mut most = 1000;
                     while !stop.load(Relaxed) {
-                        let refused = caller.call().await;
-                        // So that refusals leave some of the machine to the rest.
-                        let most = if refused { 3000 } else { 1000 };
                         sleep(Duration::from_millis(caller.random.below(most))).await;
+                        let refused = caller.call().await;
+                        // Refusals leave some of the machine to the rest.
+                        most = if refused { 3000 } else { 1000 };
                     }
                 });
             }

@@ -102,6 +102,11 @@ impl Scene {
             }
             self.strike(*blow, &mut gateways).await;
         }
+        // Else the scene says nothing.
+        eventually("many answers", async || {
+            (heard.served() > 200).then_some(())
+        })
+        .await;
         // Whatever is left is asked for, until nobody gets anything for a while.
         let mut before = u64::MAX;
         for _ in 0..10 {
@@ -128,8 +133,6 @@ impl Scene {
             billed <= granted && windows.iter().all(|granted| *granted <= budget),
             "TOLLGATE_FIRE_SEED={seed}: the provider billed {billed} of {budget} in each of {windows:?}"
         );
-        // Else the scene says nothing.
-        assert!(bill.total.requests > 200, "it was too quiet");
         assert!(heard.refused() > 0, "nobody was refused");
         if self.hours_end.is_some() {
             assert_eq!(windows.len(), 2, "an hour has ended, and another begun");
@@ -227,9 +230,10 @@ impl Scene {
 
     /// In each window, in nano-dollars.
     fn budget(&self) -> u64 {
-        match self.hours_end {
-            Some(_) => 700_000_000, // there is less time for it
-            None => 2_000_000_000,
+        match self.folders.len() {
+            _ if self.hours_end.is_some() => 700_000_000, // there is less time for it
+            1 => 1_000_000_000,
+            _ => 2_000_000_000,
         }
     }
 
