@@ -20,16 +20,12 @@ use std::{
 };
 
 use smallvec::SmallVec;
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
 use tollgate_core::fact::Cost;
 
-use self::{
-    account::Account,
-    hold::{Share, Shares},
-    options::Options,
-    table::{Entry, Table},
-    teller::Teller,
-};
 pub use self::{
     account::Why,
     claim::Claim,
@@ -39,6 +35,12 @@ pub use self::{
     options::Warning,
     short::Short,
     state::State,
+};
+use self::{
+    hold::{Share, Shares},
+    options::Options,
+    table::{Entry, Table},
+    teller::Teller,
 };
 use crate::{Bank, Budget, bank::MemoryAuthority};
 
@@ -65,6 +67,9 @@ pub struct Ledger {
     desk: Arc<Desk>,
     options: Arc<Options>,
 }
+
+/// An account, its name in the bank, and what is claimed of it.
+type Kept = (Arc<Entry>, Arc<str>, Budget);
 
 /// What clones of a ledger share.
 #[derive(Debug)]
@@ -137,7 +142,10 @@ impl Ledger {
         for (index, claim) in claims.iter().enumerate() {
             let entry = self.entry(claim, now);
             let held = match &entry {
-                Some(entry) => self.hold_in(entry, claim.budget, index, (amount, now), &mut shares),
+                Some(entry) => {
+                    let named = (|| claim.text().into(), claim.budget);
+                    self.hold_in(entry, named, index, (amount, now), &mut shares)
+                }
                 None => Err(Short::full(index)),
             };
             if let Err(short) = held {
@@ -157,10 +165,10 @@ impl Ledger {
         }
         let now = self.desk.now();
         // They are kept, so that they are not evicted while the bank is asked.
-        let mut accounts: SmallVec<[(Arc<Entry>, Budget); 4]> = SmallVec::new();
+        let mut accounts: SmallVec<[Kept; 4]> = SmallVec::new();
         for (index, claim) in claims.iter().enumerate() {
             match self.entry(claim, now) {
-                Some(entry) => accounts.push((entry, claim.budget.clone())),
+                Some(entry) => accounts.push((entry, claim.text().into(), claim.budget.clone())),
                 None => return Holding::now(Err(Short::full(index))),
             }
         }
@@ -171,16 +179,18 @@ impl Ledger {
                 // Heard from here on, so that no answer comes unheard between the try and the wait.
                 let changes: SmallVec<[_; 4]> = accounts
                     .iter()
-                    .map(|(entry, _)| entry.changed.notified())
+                    .map(|(entry, ..)| entry.lock().changed().cloned().map(Notify::notified_owned))
                     .collect();
                 let short = match ledger.hold_all(&accounts, amount) {
                     Err(short) if short.why == Why::Unavailable => short,
                     result => return result,
                 };
-                let Some(change) = changes.into_iter().nth(short.index) else {
-                    return Err(short);
+                let is_late = match changes.into_iter().nth(short.index).flatten() {
+                    Some(change) => timeout_at(deadline, change).await.is_err(),
+                    // It rested. Now it is in use, and there is something to wait for.
+                    None => Instant::now() >= deadline,
                 };
-                if timeout_at(deadline, change).await.is_err() {
+                if is_late {
                     return Err(short);
                 }
             }
@@ -192,9 +202,7 @@ impl Ledger {
     pub fn snapshot(&self, claim: &Claim<'_>) -> Option<State> {
         let entry = self.desk.table.find(claim)?;
         let now = self.desk.now();
-        let figures = self
-            .wake(&mut entry.lock(), &entry, claim.budget)
-            .figures(now);
+        let figures = entry.lock().figures(claim, now);
         Some(State::new(figures, now))
     }
 
@@ -220,7 +228,8 @@ impl Ledger {
                     .expect("it does not rest while something is open");
                 let debt = account.settle(part, takes, now);
                 let used = account.warning(self.options.warn_at);
-                let warning = used.map(|used| (used, account.budget().limit()));
+                let warning =
+                    used.map(|used| (Arc::clone(account.text()), used, account.budget().limit()));
                 if is_over {
                     // It takes more than was held and noted. That it is spent cannot be undone, whether this is noted or not.
                     self.desk.note(&mut state);
@@ -231,18 +240,19 @@ impl Ledger {
             if begins {
                 self.teller(&entry).spawn();
             }
-            if let Some((used, limit)) = warning {
-                self.options.warn(&entry.text, used, limit);
+            if let Some((text, used, limit)) = warning {
+                self.options.warn(&text, used, limit);
             }
         }
         most
     }
 
-    fn hold_all(&self, accounts: &[(Arc<Entry>, Budget)], amount: Cost) -> Result<Hold, Short> {
+    fn hold_all(&self, accounts: &[Kept], amount: Cost) -> Result<Hold, Short> {
         let now = self.desk.now();
         let mut shares = Shares::new();
-        for (index, (entry, budget)) in accounts.iter().enumerate() {
-            if let Err(short) = self.hold_in(entry, budget, index, (amount, now), &mut shares) {
+        for (index, (entry, text, budget)) in accounts.iter().enumerate() {
+            let named = (|| Arc::clone(text), budget);
+            if let Err(short) = self.hold_in(entry, named, index, (amount, now), &mut shares) {
                 self.settle(shares, 0);
                 return Err(short);
             }
@@ -253,13 +263,14 @@ impl Ledger {
     fn hold_in(
         &self,
         entry: &Arc<Entry>,
-        budget: &Budget,
+        (text, budget): (impl FnOnce() -> Arc<str>, &Budget),
         claim: usize,
         (amount, now): (Cost, u64),
         shares: &mut Shares,
     ) -> Result<(), Short> {
         let mut state = entry.lock();
-        let account = self.wake(&mut state, entry, budget);
+        let with_reserve = self.desk.bank.reserve.is_some();
+        let (account, rested) = state.wake(text, budget, with_reserve);
         let held = account.hold(budget, amount.nanos(), now, |part| {
             shares.push(Share {
                 entry: Arc::clone(entry),
@@ -287,7 +298,11 @@ impl Ledger {
             false => Err(Short::full(claim)),
         });
         let begins = Teller::hire(&mut state, now);
+        let awake = rested.then(|| self.desk.table.put_last([Arc::clone(entry)]));
         drop(state);
+        if let Some(awake) = awake {
+            teller::ease(&self.desk, &self.options, awake);
+        }
         if begins || self.desk.journal.is_some() {
             teller::sweep(&self.desk, &self.options);
         }
@@ -297,20 +312,9 @@ impl Ledger {
         held
     }
 
-    fn wake<'a>(
-        &self,
-        state: &'a mut table::State,
-        entry: &Entry,
-        budget: &Budget,
-    ) -> &'a mut Account {
-        state.wake(&entry.text, budget, self.desk.bank.reserve.is_some())
-    }
-
     fn entry(&self, claim: &Claim<'_>, now: u64) -> Option<Arc<Entry>> {
-        let with_reserve = self.desk.bank.reserve.is_some();
-        self.desk
-            .table
-            .entry(claim, self.options.max_accounts, with_reserve, now)
+        let max = self.options.max_accounts;
+        self.desk.table.entry(claim, max, now)
     }
 
     fn teller(&self, entry: &Arc<Entry>) -> Teller {

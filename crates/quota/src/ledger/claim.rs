@@ -35,10 +35,6 @@ impl Claim<'_> {
         } = self;
         format!("{}:{scope},{}:{account},{name}", scope.len(), account.len())
     }
-
-    pub(super) fn is(&self, text: &str) -> bool {
-        split(text) == Some((self.scope, self.account, self.name))
-    }
 }
 
 /// What a hash map knows it by: its parts without the budget.
@@ -76,7 +72,6 @@ mod tests {
 
             let text = claim.text();
             prop_assert_eq!(split(&text), Some((&*scope, &*account, &*name)));
-            prop_assert!(claim.is(&text));
         }
     }
 }
