@@ -8,6 +8,8 @@ use super::claim;
 #[derive(Clone)]
 pub(super) struct Options {
     pub(super) max_accounts: usize,
+    /// So many accounts in use are a crowd. One takes about a kilobyte.
+    pub(super) crowd: usize,
     pub(super) patience: Duration,
     pub(super) warn_at: u8,
     pub(super) on_warning: Option<Arc<Hook>>,
@@ -49,6 +51,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             max_accounts: 1_000_000,
+            crowd: 1 << 15,
             patience: Duration::from_millis(50),
             warn_at: 80,
             on_warning: None,

@@ -222,7 +222,7 @@ fn look(desk: &Arc<Desk>, options: &Arc<Options>, most: usize, is_crowd: bool) {
 
 /// Lets the first accounts rest, if so many are in use that they are a crowd.
 pub(super) fn ease(desk: &Arc<Desk>, options: &Arc<Options>, awake: usize) {
-    if awake > CROWD {
+    if awake > options.crowd {
         look(desk, options, LOOKS, true);
     }
 }
@@ -235,9 +235,6 @@ impl Drop for Sweeper {
         }
     }
 }
-
-/// So many accounts in use are a crowd. One takes about a kilobyte.
-const CROWD: usize = 1 << 15;
 
 /// In a crowd, so many are looked at for each that wakes: twice, for it gives back before it rests, and some are busy.
 const LOOKS: usize = 4;
@@ -256,3 +253,6 @@ const AUTHORITY: Duration = Duration::from_secs(10);
 
 /// So long a reserve may think.
 const RESERVE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;
