@@ -104,6 +104,8 @@ impl Ledger {
 
     /// Sets how many accounts are kept; a million by default. Idle ones are evicted once they have given back, and none
     /// forgives what was spent. If none is idle, there is no place for another: it is refused.
+    ///
+    /// A sixteenth of them, but at least 65,536, can be in use at once: held, or waiting for a bank that does not answer.
     #[must_use]
     pub fn max_accounts(mut self, max: usize) -> Self {
         Arc::make_mut(&mut self.options).max_accounts = max;
@@ -269,6 +271,13 @@ impl Ledger {
         shares: &mut Shares,
     ) -> Result<(), Short> {
         let mut state = entry.lock();
+        if state.awake().is_none() {
+            drop(state);
+            if !self.has_place() {
+                return Err(Short::full(claim));
+            }
+            state = entry.lock();
+        }
         let with_reserve = self.desk.bank.reserve.is_some();
         let (account, rested) = state.wake(text, budget, with_reserve);
         let held = account.hold(budget, amount.nanos(), now, |part| {
@@ -313,8 +322,21 @@ impl Ledger {
     }
 
     fn entry(&self, claim: &Claim<'_>, now: u64) -> Option<Arc<Entry>> {
+        let table = &self.desk.table;
         let max = self.options.max_accounts;
-        self.desk.table.entry(claim, max, now)
+        table
+            .find(claim)
+            .or_else(|| self.has_place().then(|| table.entry(claim, max, now))?)
+    }
+
+    /// Whether one more account can be in use.
+    fn has_place(&self) -> bool {
+        let awake = self.desk.table.awake();
+        let has_place = awake < self.options.max_awake();
+        if !has_place {
+            teller::ease(&self.desk, &self.options, awake);
+        }
+        has_place
     }
 
     fn teller(&self, entry: &Arc<Entry>) -> Teller {

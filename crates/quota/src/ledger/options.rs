@@ -33,6 +33,11 @@ pub struct Warning<'a> {
 }
 
 impl Options {
+    /// So many accounts can be in use. One that waits for the bank takes two kilobytes.
+    pub(super) fn max_awake(&self) -> usize {
+        (self.max_accounts / 16).max(self.crowd * 2)
+    }
+
     pub(super) fn warn(&self, text: &str, used: i64, limit: Cost) {
         if let (Some(hook), Some((scope, account, name))) = (&self.on_warning, claim::split(text)) {
             let used = Cost::from_nanos(used);

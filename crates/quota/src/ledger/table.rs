@@ -78,11 +78,8 @@ impl Table {
         shard.find(id.prefix(), |entry| entry.id == id).cloned()
     }
 
-    /// The account of a claim, a new one if there was none; nothing if there is no place for it.
+    /// A new account for a claim that has none; nothing if there is no place for it.
     pub(super) fn entry(&self, claim: &Claim<'_>, max: usize, now: u64) -> Option<Arc<Entry>> {
-        if let Some(entry) = self.find(claim) {
-            return Some(entry);
-        }
         if self.len() >= max && !self.make_place(now) {
             return None;
         }

@@ -1,9 +1,18 @@
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use tokio::task::yield_now;
+use tokio::{task::yield_now, time::sleep};
 use tollgate_core::fact::{Cost, Period};
 
-use crate::{Budget, Claim, Hold, Ledger, Settlement};
+use crate::{
+    Bank, Budget, Claim, Hold, Ledger, Settlement, Why,
+    bank::{Answer, Answering, Authority, BankError, MemoryAuthority, Message, Order},
+};
 
 #[tokio::test(start_paused = true)]
 async fn in_a_crowd_who_has_nothing_open_gives_back_and_rests() {
@@ -68,8 +77,39 @@ async fn who_wakes_goes_on_from_what_it_knew() {
     assert_eq!(state.left, Cost::from_nanos(LIMIT - 100));
 }
 
+#[tokio::test(start_paused = true)]
+async fn while_the_bank_is_away_so_many_wait_for_it_and_not_more() {
+    let bank = Away::default();
+    let ledger = crowd(Ledger::new(Bank::new(bank.clone())).max_accounts(100));
+    let budget = budget();
+    let most = 2 * CROWD;
+
+    for caller in 0..50 {
+        let account = caller.to_string();
+        let held = ledger.hold(&[claim(&account, &budget)], Cost::from_nanos(100));
+        assert_eq!(held.unwrap_err().why, Why::Unavailable);
+    }
+    yield_now().await;
+    assert_eq!(
+        (ledger.desk.table.len(), ledger.desk.table.awake()),
+        (most, most)
+    );
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(ledger.desk.table.awake(), most, "they are still asking");
+
+    bank.0.store(false, Ordering::SeqCst);
+    sleep(Duration::from_secs(10)).await;
+    for caller in 50..100 {
+        drop(hold(&ledger, caller, &budget).await);
+    }
+    assert!(ledger.desk.table.awake() <= CROWD + 1);
+}
+
 fn crowded() -> Ledger {
-    let mut ledger = Ledger::volatile();
+    crowd(Ledger::volatile())
+}
+
+fn crowd(mut ledger: Ledger) -> Ledger {
     Arc::make_mut(&mut ledger.options).crowd = CROWD;
     ledger
 }
@@ -96,3 +136,22 @@ fn budget() -> Budget {
 
 const CROWD: usize = 8;
 const LIMIT: i64 = 1_000;
+
+/// An authority that can be away.
+#[derive(Clone, Debug)]
+struct Away(Arc<AtomicBool>, Arc<MemoryAuthority>);
+
+impl Default for Away {
+    fn default() -> Self {
+        Self(Arc::new(AtomicBool::new(true)), Arc::default())
+    }
+}
+
+impl Authority for Away {
+    fn ask(&self, message: Message<Order>) -> Answering<Answer> {
+        match self.0.load(Ordering::SeqCst) {
+            true => Box::pin(async { Err(BankError::new("it is away")) }),
+            false => self.1.ask(message),
+        }
+    }
+}
