@@ -1,6 +1,6 @@
 //! Budgets of money at the gateway: what passes, what is refused in which words, and what it costs in the end.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use http::{Request, StatusCode, header};
 use http_body_util::Full;
@@ -117,64 +117,6 @@ async fn a_spent_budget_is_still_spent_after_a_restart() {
     };
     assert_eq!(scene.chat(50).await.status, StatusCode::TOO_MANY_REQUESTS);
     scene.bill_is_within(20_000_000).await;
-}
-
-#[tokio::test]
-async fn a_restored_database_keeps_its_budgets_closed_until_an_operator_states_what_was_spent() {
-    let scene = Scene::start(r#"budget = { usd = 1.0, every = "total", hard = true }"#).await;
-    assert_eq!(scene.chat(50).await.status, StatusCode::OK);
-    let Scene {
-        mut gateway,
-        provider,
-        config,
-    } = scene;
-    let folder = gateway.shared_folder();
-    let database = folder.path().join("tollgate-data/tollgate.db");
-    gateway.terminate();
-    gateway.exit().await;
-    let files = ["db", "db-wal"].map(|end| database.with_extension(end));
-    let backup = files
-        .each_ref()
-        .map(|file| std::fs::read(file).unwrap_or_default());
-    let mut gateway = Gateway::start_in(Arc::clone(&folder), Some(&config), &[]).await;
-    assert_eq!(gateway.chat(KEY, body(50)).await.status, StatusCode::OK);
-    gateway.terminate();
-    gateway.exit().await;
-    let _ = std::fs::remove_file(database.with_extension("db-shm"));
-    for (file, content) in files.iter().zip(backup) {
-        std::fs::write(file, content).expect("it can be written");
-    }
-    let gateway = Gateway::start_in(folder, Some(&config), &[]).await;
-    let scene = Scene {
-        gateway,
-        provider,
-        config,
-    };
-
-    let refused = scene.chat(50).await;
-    let listed = scene.gateway.admin("/api/budgets").await.json();
-    let window = &listed["data"][0];
-    let account = window["account"].as_str().expect("it is listed").to_owned();
-    let unclear = scene.restate(json!({ "account": account })).await;
-    let stated = scene
-        .restate(json!({ "account": account, "spent_usd": "0.25" }))
-        .await;
-
-    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(window["closed"], true, "{listed}");
-    assert_eq!(
-        unclear.status,
-        StatusCode::BAD_REQUEST,
-        "{}",
-        unclear.text()
-    );
-    assert_eq!(stated.status, StatusCode::NO_CONTENT, "{}", stated.text());
-    eventually("an answer", async || {
-        (scene.chat(50).await.status == StatusCode::OK).then_some(())
-    })
-    .await;
-    let listed = scene.gateway.admin("/api/budgets").await.json();
-    assert_eq!(listed["data"][0]["closed"], false, "{listed}");
 }
 
 #[tokio::test]
@@ -334,14 +276,6 @@ impl Scene {
 
     async fn chat(&self, max_tokens: u64) -> Answer {
         self.gateway.chat(KEY, body(max_tokens)).await
-    }
-
-    async fn restate(&self, statement: Value) -> Answer {
-        let request = Request::post(format!("{}/api/budgets/restate", self.gateway.admin_url()))
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::from(statement.to_string()))
-            .expect("the request is sound");
-        self.gateway.send(request).await
     }
 
     async fn post(&self, path: &str, body: Value) -> Answer {

@@ -5,7 +5,7 @@ mod authority;
 #[path = "certificates/client.rs"]
 mod client;
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tollgate_llm::simulated::Simulated;
@@ -125,6 +125,28 @@ async fn of_a_certificate_and_a_key_the_key_decides() {
 }
 
 #[tokio::test]
+async fn the_holder_of_a_certificate_is_bound_to_its_team_in_the_database() {
+    let scene = Scene::start("dns").await;
+    let client = scene.client(scene.clients.client("x", &[Name::Dns("a.example")]));
+    let put = async |team: Value| {
+        let path = "/api/teams/backend";
+        let put = scene.gateway.manage(Method::PUT, path, team).await;
+        assert_eq!(put.status, StatusCode::OK, "{put:?}");
+    };
+
+    let before = scene.ask(&client, &[]).await;
+    put(json!({ "permissions": { "models": ["other"] } })).await;
+    let forbidden = scene.ask(&client, &[]).await;
+    put(json!({ "disabled": true })).await;
+    let disabled = scene.ask(&client, &[]).await;
+
+    assert_eq!(before.status, StatusCode::OK, "{before:?}");
+    assert_eq!(forbidden.status, StatusCode::FORBIDDEN, "{forbidden:?}");
+    assert_eq!(disabled.status, StatusCode::UNAUTHORIZED, "{disabled:?}");
+    assert_eq!(disabled.error()["code"], "invalid_api_key");
+}
+
+#[tokio::test]
 async fn who_shows_a_certificate_of_another_authority_is_not_spoken_to() {
     let scene = Scene::start("dns").await;
     let client = scene.client(Authority::new().client("x", &[Name::Dns("a.example")]));
@@ -207,22 +229,18 @@ impl Scene {
         let config = format!(
             r#"
             {}
+            [database]
+            url = "sqlite://tollgate-data/tollgate.db"
             [auth.certificates]
             identity = "{identity}"
             team = "backend"
             [[keys]]
             id = "configured"
             key = "{KEY}"
-            [[providers]]
-            name = "behind"
-            base_url = "{}/v1"
-            api_key = "sk-simulated"
-            [[models]]
-            name = "sim"
-            targets = [{{ provider = "behind", model = "sim" }}]
+            {}
             "#,
             server.server(folder.path(), &clients),
-            provider.url()
+            provider.serving(&["sim"])
         );
         Self {
             gateway: Gateway::start(Some(&config)).await,

@@ -1,43 +1,40 @@
 //! Virtual keys: made, changed and revoked at the admin port, and heard of by every gateway.
 
 use http::{Method, Request, StatusCode, header};
-use http_body_util::Full;
 use serde_json::{Value, json};
 use tollgate_llm::simulated::Simulated;
-use tollgate_tests::{Answer, Gateway, Postgres, Provider, eventually};
+use tollgate_tests::{Answer, Gateway, Postgres, Provider, eventually, hello};
 
 #[tokio::test]
 async fn a_key_is_shown_once_and_works_at_once() {
     let provider = Provider::start(Simulated::new().key("sk-simulated"));
     let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
 
-    let made = admin(
-        &gateway,
-        Method::POST,
-        "/api/keys",
-        json!({
-            "name": "for a test",
-            "user": "ann",
-            "team": "search",
-            "org": "acme",
-            "permissions": { "models": ["sim*"] },
-            "terms": { "requests_per_minute": 100 },
-        }),
-    )
-    .await;
+    let made = gateway
+        .manage(
+            Method::POST,
+            "/api/keys",
+            json!({
+                "name": "for a test",
+                "user": "ann",
+                "team": "search",
+                "org": "acme",
+                "permissions": { "models": ["sim*"] },
+                "terms": { "requests_per_minute": 100 },
+            }),
+        )
+        .await;
 
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
     let (id, key) = id_and_key(&made);
     assert_eq!(chat(&gateway, &key, "sim").await, StatusCode::OK);
     assert_eq!(chat(&gateway, &key, "other").await, StatusCode::FORBIDDEN);
-    let listed = admin(&gateway, Method::GET, "/api/keys?team=search", Value::Null).await;
-    let shown = admin(
-        &gateway,
-        Method::GET,
-        &format!("/api/keys/{id}"),
-        Value::Null,
-    )
-    .await;
+    let listed = gateway
+        .manage(Method::GET, "/api/keys?team=search", Value::Null)
+        .await;
+    let shown = gateway
+        .manage(Method::GET, &format!("/api/keys/{id}"), Value::Null)
+        .await;
     for page in [&listed, &shown] {
         assert_eq!(page.status, StatusCode::OK);
         assert!(page.text().contains(&id) && page.text().contains("search"));
@@ -59,17 +56,21 @@ async fn a_key_is_shown_once_and_works_at_once() {
 async fn a_rotated_key_works_until_its_grace_has_ended() {
     let provider = Provider::start(Simulated::new().key("sk-simulated"));
     let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
-    let made = admin(&gateway, Method::POST, "/api/keys", json!({})).await;
+    let made = gateway.manage(Method::POST, "/api/keys", json!({})).await;
     let (id, old) = id_and_key(&made);
 
     let rotate = format!("/api/keys/{id}/rotate");
-    let rotated = admin(&gateway, Method::POST, &rotate, json!({ "grace": "1h" })).await;
+    let rotated = gateway
+        .manage(Method::POST, &rotate, json!({ "grace": "1h" }))
+        .await;
     let (same, new) = id_and_key(&rotated);
 
     assert_eq!(same, id);
     assert_eq!(chat(&gateway, &old, "sim").await, StatusCode::OK);
     assert_eq!(chat(&gateway, &new, "sim").await, StatusCode::OK);
-    let rotated = admin(&gateway, Method::POST, &rotate, json!({ "grace": "0s" })).await;
+    let rotated = gateway
+        .manage(Method::POST, &rotate, json!({ "grace": "0s" }))
+        .await;
     let (_, newest) = id_and_key(&rotated);
     becomes(&gateway, &new, StatusCode::UNAUTHORIZED).await;
     assert_eq!(chat(&gateway, &newest, "sim").await, StatusCode::OK);
@@ -79,31 +80,29 @@ async fn a_rotated_key_works_until_its_grace_has_ended() {
 async fn a_key_is_disabled_enabled_expired_and_deleted() {
     let provider = Provider::start(Simulated::new().key("sk-simulated"));
     let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
-    let made = admin(&gateway, Method::POST, "/api/keys", json!({})).await;
+    let made = gateway.manage(Method::POST, "/api/keys", json!({})).await;
     let (id, key) = id_and_key(&made);
     let path = format!("/api/keys/{id}");
 
-    admin(
-        &gateway,
-        Method::POST,
-        &format!("{path}/disable"),
-        json!({}),
-    )
-    .await;
+    gateway
+        .manage(Method::POST, &format!("{path}/disable"), json!({}))
+        .await;
     becomes(&gateway, &key, StatusCode::UNAUTHORIZED).await;
-    admin(&gateway, Method::POST, &format!("{path}/enable"), json!({})).await;
+    gateway
+        .manage(Method::POST, &format!("{path}/enable"), json!({}))
+        .await;
     becomes(&gateway, &key, StatusCode::OK).await;
     let patch = json!({ "expires_at": "2020-01-01T00:00:00Z" });
-    let patched = admin(&gateway, Method::PATCH, &path, patch).await;
+    let patched = gateway.manage(Method::PATCH, &path, patch).await;
     assert_eq!(patched.status, StatusCode::OK, "{}", patched.text());
     becomes(&gateway, &key, StatusCode::UNAUTHORIZED).await;
     let patch = json!({ "expires_at": null });
-    admin(&gateway, Method::PATCH, &path, patch).await;
+    gateway.manage(Method::PATCH, &path, patch).await;
     becomes(&gateway, &key, StatusCode::OK).await;
-    let deleted = admin(&gateway, Method::DELETE, &path, Value::Null).await;
+    let deleted = gateway.manage(Method::DELETE, &path, Value::Null).await;
     assert_eq!(deleted.status, StatusCode::NO_CONTENT);
     becomes(&gateway, &key, StatusCode::UNAUTHORIZED).await;
-    let gone = admin(&gateway, Method::GET, &path, Value::Null).await;
+    let gone = gateway.manage(Method::GET, &path, Value::Null).await;
     assert_eq!(gone.status, StatusCode::NOT_FOUND);
 }
 
@@ -112,17 +111,13 @@ async fn a_teams_terms_hold_for_all_of_its_keys() {
     let provider = Provider::start(Simulated::new().key("sk-simulated"));
     let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
     let team = json!({ "terms": { "requests_per_hour": 3 }, "permissions": { "models": ["sim"] } });
-    let put = admin(&gateway, Method::PUT, "/api/teams/search", team).await;
+    let put = gateway.manage(Method::PUT, "/api/teams/search", team).await;
     assert!(put.status.is_success(), "{}", put.text());
     let mut keys = Vec::new();
     for _ in 0..2 {
-        let made = admin(
-            &gateway,
-            Method::POST,
-            "/api/keys",
-            json!({ "team": "search" }),
-        )
-        .await;
+        let made = gateway
+            .manage(Method::POST, "/api/keys", json!({ "team": "search" }))
+            .await;
         keys.push(id_and_key(&made).1);
     }
 
@@ -145,8 +140,8 @@ async fn operators_need_their_token_where_one_is_set() {
     let more = format!("{EMBEDDED}\n[admin]\ntoken = \"operators-0123456789\"\n");
     let gateway = Gateway::start(Some(&config(&provider, &more))).await;
 
-    let refused = admin(&gateway, Method::POST, "/api/keys", json!({})).await;
-    let request = request(&gateway, Method::POST, "/api/keys", json!({}));
+    let refused = gateway.manage(Method::POST, "/api/keys", json!({})).await;
+    let request = gateway.operation(Method::POST, "/api/keys", json!({}));
     let (mut parts, body) = request.into_parts();
     let token = "Bearer operators-0123456789"
         .parse()
@@ -165,7 +160,7 @@ async fn a_page_whose_name_points_here_makes_no_key_whatever_it_sends() {
     let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
 
     for method in [Method::GET, Method::POST] {
-        let mut request = request(&gateway, method, "/api/keys", json!({}));
+        let mut request = gateway.operation(method, "/api/keys", json!({}));
         for (name, value) in [
             (header::HOST, "pages.example:8081"),
             (header::ORIGIN, "http://pages.example:8081"),
@@ -184,11 +179,11 @@ async fn a_page_whose_name_points_here_makes_no_key_whatever_it_sends() {
 async fn what_needs_no_body_needs_no_content_type() {
     let provider = Provider::start(Simulated::new().key("sk-simulated"));
     let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
-    let made = admin(&gateway, Method::POST, "/api/keys", json!({})).await;
+    let made = gateway.manage(Method::POST, "/api/keys", json!({})).await;
     let (id, key) = id_and_key(&made);
 
     let path = format!("/api/keys/{id}/disable");
-    let mut request = request(&gateway, Method::POST, &path, Value::Null);
+    let mut request = gateway.operation(Method::POST, &path, Value::Null);
     request.headers_mut().remove(header::CONTENT_TYPE);
     let disabled = gateway.send(request).await;
 
@@ -202,8 +197,10 @@ async fn what_a_group_does_not_know_is_refused_and_not_passed_over() {
     let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
 
     let team = json!({ "permissons": { "models": ["sim"] } });
-    let put = admin(&gateway, Method::PUT, "/api/teams/search", team).await;
-    let read = admin(&gateway, Method::GET, "/api/teams/search", Value::Null).await;
+    let put = gateway.manage(Method::PUT, "/api/teams/search", team).await;
+    let read = gateway
+        .manage(Method::GET, "/api/teams/search", Value::Null)
+        .await;
 
     assert_eq!(put.status, StatusCode::BAD_REQUEST, "{}", put.text());
     assert!(put.text().contains("permissons"), "{}", put.text());
@@ -215,7 +212,7 @@ async fn a_list_is_no_key() {
     let provider = Provider::start(Simulated::new().key("sk-simulated"));
     let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
 
-    let made = admin(&gateway, Method::POST, "/api/keys", json!([])).await;
+    let made = gateway.manage(Method::POST, "/api/keys", json!([])).await;
 
     assert_eq!(made.status, StatusCode::BAD_REQUEST, "{}", made.text());
 }
@@ -225,7 +222,7 @@ async fn without_a_database_operators_are_told_what_keys_need() {
     let provider = Provider::start(Simulated::new().key("sk-simulated"));
     let gateway = Gateway::start(Some(&config(&provider, ""))).await;
 
-    let answer = admin(&gateway, Method::GET, "/api/keys", Value::Null).await;
+    let answer = gateway.manage(Method::GET, "/api/keys", Value::Null).await;
 
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
     assert!(answer.text().contains("[database]"), "{}", answer.text());
@@ -236,14 +233,17 @@ async fn a_group_that_was_read_can_be_put_back() {
     let provider = Provider::start(Simulated::new().key("sk-simulated"));
     let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
     let team = json!({ "name": "Search", "terms": { "requests_per_hour": 3 } });
-    admin(&gateway, Method::PUT, "/api/teams/search", team).await;
-    let mut page = admin(&gateway, Method::GET, "/api/teams/search", Value::Null)
+    gateway.manage(Method::PUT, "/api/teams/search", team).await;
+    let mut page = gateway
+        .manage(Method::GET, "/api/teams/search", Value::Null)
         .await
         .json();
 
     page["disabled"] = true.into();
-    let put = admin(&gateway, Method::PUT, "/api/teams/search", page.clone()).await;
-    let late = admin(&gateway, Method::PUT, "/api/teams/search", page).await;
+    let put = gateway
+        .manage(Method::PUT, "/api/teams/search", page.clone())
+        .await;
+    let late = gateway.manage(Method::PUT, "/api/teams/search", page).await;
 
     assert_eq!(put.status, StatusCode::OK, "{}", put.text());
     assert_eq!(put.json()["terms"]["requests_per_hour"], 3);
@@ -254,10 +254,16 @@ async fn a_group_that_was_read_can_be_put_back() {
 async fn the_name_of_a_deleted_group_is_refused_with_the_reason() {
     let provider = Provider::start(Simulated::new().key("sk-simulated"));
     let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
-    admin(&gateway, Method::PUT, "/api/teams/search", json!({})).await;
-    admin(&gateway, Method::DELETE, "/api/teams/search", Value::Null).await;
+    gateway
+        .manage(Method::PUT, "/api/teams/search", json!({}))
+        .await;
+    gateway
+        .manage(Method::DELETE, "/api/teams/search", Value::Null)
+        .await;
 
-    let again = admin(&gateway, Method::PUT, "/api/teams/search", json!({})).await;
+    let again = gateway
+        .manage(Method::PUT, "/api/teams/search", json!({}))
+        .await;
 
     assert_eq!(again.status, StatusCode::BAD_REQUEST, "{}", again.text());
     assert!(again.text().contains("deleted"), "{}", again.text());
@@ -267,12 +273,16 @@ async fn the_name_of_a_deleted_group_is_refused_with_the_reason() {
 async fn terms_that_cannot_hold_are_refused_when_they_are_written() {
     let provider = Provider::start(Simulated::new().key("sk-simulated"));
     let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
-    let made = admin(&gateway, Method::POST, "/api/keys", json!({})).await;
+    let made = gateway.manage(Method::POST, "/api/keys", json!({})).await;
     let (id, _) = id_and_key(&made);
     let budget = json!({ "usd": 5, "every": "day", "zone": "Mars/Olympus" });
 
     for (terms, why) in [
         (json!({ "budget": budget }), "zone"),
+        (
+            json!({ "budgets": [{ "usd": 1, "every": "day" }, { "usd": 9, "every": "month" }] }),
+            "give one a `name`",
+        ),
         (
             json!({ "requests_per_day": 1, "burst": 1_000_000_000 }),
             "hundred years",
@@ -284,7 +294,7 @@ async fn terms_that_cannot_hold_are_refused_when_they_are_written() {
             (Method::PATCH, &format!("/api/keys/{id}")),
             (Method::PUT, "/api/teams/search"),
         ] {
-            let answer = admin(&gateway, method, path, body.clone()).await;
+            let answer = gateway.manage(method, path, body.clone()).await;
 
             assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
             assert!(answer.text().contains(why), "{}", answer.text());
@@ -305,20 +315,16 @@ async fn every_gateway_hears_of_a_revoked_key_and_known_keys_outlive_the_databas
     );
     let config = config(&provider, &database);
     let (one, other) = tokio::join!(Gateway::start(Some(&config)), Gateway::start(Some(&config)));
-    let (id, key) = id_and_key(&admin(&one, Method::POST, "/api/keys", json!({})).await);
-    let (_, kept) = id_and_key(&admin(&other, Method::POST, "/api/keys", json!({})).await);
+    let (id, key) = id_and_key(&one.manage(Method::POST, "/api/keys", json!({})).await);
+    let (_, kept) = id_and_key(&other.manage(Method::POST, "/api/keys", json!({})).await);
     for gateway in [&one, &other] {
         becomes(gateway, &key, StatusCode::OK).await;
         becomes(gateway, &kept, StatusCode::OK).await;
     }
 
-    admin(
-        &other,
-        Method::DELETE,
-        &format!("/api/keys/{id}"),
-        Value::Null,
-    )
-    .await;
+    other
+        .manage(Method::DELETE, &format!("/api/keys/{id}"), Value::Null)
+        .await;
     for gateway in [&one, &other] {
         becomes(gateway, &key, StatusCode::UNAUTHORIZED).await;
     }
@@ -352,30 +358,7 @@ async fn becomes(gateway: &Gateway, key: &str, status: StatusCode) {
 }
 
 async fn chat(gateway: &Gateway, key: &str, model: &str) -> StatusCode {
-    let body = json!({ "model": model, "messages": [{ "role": "user", "content": "hello" }] });
-    gateway.chat(key, body).await.status
-}
-
-async fn admin(gateway: &Gateway, method: Method, path: &str, body: Value) -> Answer {
-    gateway.send(request(gateway, method, path, body)).await
-}
-
-fn request(
-    gateway: &Gateway,
-    method: Method,
-    path: &str,
-    body: Value,
-) -> Request<Full<bytes::Bytes>> {
-    let body = match body {
-        Value::Null => String::new(),
-        body => body.to_string(),
-    };
-    Request::builder()
-        .method(method)
-        .uri(format!("{}{path}", gateway.admin_url()))
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(Full::from(body))
-        .expect("the request is sound")
+    gateway.chat(key, hello(model)).await.status
 }
 
 fn id_and_key(answer: &Answer) -> (String, String) {
@@ -388,28 +371,9 @@ fn id_and_key(answer: &Answer) -> (String, String) {
 }
 
 fn config(provider: &Provider, more: &str) -> String {
-    format!(
-        r#"
-        {more}
-        [[keys]]
-        id = "configured"
-        key = "tg-configured-0123456789"
-        [[providers]]
-        name = "behind"
-        base_url = "{}/v1"
-        api_key = "sk-simulated"
-        [[models]]
-        name = "sim"
-        targets = [{{ provider = "behind", model = "sim" }}]
-        [[models]]
-        name = "sim2"
-        targets = [{{ provider = "behind", model = "sim" }}]
-        [[models]]
-        name = "other"
-        targets = [{{ provider = "behind", model = "sim" }}]
-        "#,
-        provider.url()
-    )
+    let served = provider.serving(&["sim", "sim2", "other"]);
+    let key = "[[keys]]\nid = \"configured\"\nkey = \"tg-configured-0123456789\"\n";
+    format!("{more}\n{key}{served}")
 }
 
 const EMBEDDED: &str = "[database]\nurl = \"sqlite://tollgate-data/tollgate.db\"\n";

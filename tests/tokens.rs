@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use http::{StatusCode, header};
 use serde_json::{Value, json};
 use tollgate_llm::simulated::Simulated;
-use tollgate_tests::{Answer, Gateway, Provider, eventually, run};
+use tollgate_tests::{Answer, Gateway, Provider, eventually, hello, run};
 
 use crate::{
     issuer::{Issuer, now},
@@ -272,10 +272,6 @@ fn told(answer: &Answer) -> (StatusCode, String, String) {
     (answer.status, challenge.to_owned(), answer.text())
 }
 
-fn hello(model: &str) -> Value {
-    json!({ "model": model, "messages": [{ "role": "user", "content": "hello" }] })
-}
-
 fn provider() -> Provider {
     Provider::start(Simulated::new().key("sk-simulated"))
 }
@@ -295,19 +291,10 @@ fn config(provider: &Provider, issuer: &Issuer, place: &str, more: &str) -> Stri
         [[keys]]
         id = "configured"
         key = "{KEY}"
-        [[providers]]
-        name = "behind"
-        base_url = "{}/v1"
-        api_key = "sk-simulated"
-        [[models]]
-        name = "sim"
-        targets = [{{ provider = "behind", model = "sim" }}]
-        [[models]]
-        name = "other"
-        targets = [{{ provider = "behind", model = "sim" }}]
+        {}
         "#,
         issuer.url,
-        provider.url()
+        provider.serving(&["sim", "other"])
     )
 }
 

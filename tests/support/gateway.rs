@@ -233,6 +233,30 @@ impl Gateway {
         self.send(request).await
     }
 
+    /// A request of the operator's, with a body of JSON or with none.
+    ///
+    /// # Panics
+    ///
+    /// When the path is not one.
+    #[must_use]
+    pub fn operation(&self, method: Method, path: &str, body: Value) -> Request<Full<Bytes>> {
+        let body = match body {
+            Value::Null => String::new(),
+            body => body.to_string(),
+        };
+        Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.admin))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body.into())
+            .expect("the request is sound")
+    }
+
+    /// Asks for something as an operator does.
+    pub async fn manage(&self, method: Method, path: &str, body: Value) -> Answer {
+        self.send(self.operation(method, path, body)).await
+    }
+
     /// The records of what happened, once there are so many.
     ///
     /// # Panics

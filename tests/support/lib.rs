@@ -25,6 +25,8 @@ pub use self::{
 
 use std::{future::Future, time::Duration};
 
+use serde_json::{Value, json};
+
 /// Waits for something that takes no time, but on a busy machine.
 ///
 /// # Panics
@@ -52,6 +54,12 @@ pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) 
         }
     })
     .await
+}
+
+/// The body of a small request for a chat completion.
+#[must_use]
+pub fn hello(model: &str) -> Value {
+    json!({ "model": model, "messages": [{ "role": "user", "content": "hello" }] })
 }
 
 const SOON: Duration = Duration::from_secs(30);

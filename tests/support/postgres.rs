@@ -106,6 +106,24 @@ impl Postgres {
         self.server = Some(server);
     }
 
+    /// What it answers to a statement, a line for each row.
+    ///
+    /// # Panics
+    ///
+    /// When it does not like the statement.
+    #[must_use]
+    pub fn sql(&self, statement: &str) -> String {
+        let output = self
+            .program("psql")
+            .args(["--no-psqlrc", "-v", "ON_ERROR_STOP=1", "-At"])
+            .args(["-c", statement, &self.url()])
+            .output()
+            .expect("it is beside the server");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{statement}: {errors}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     /// Kills it and all of its processes.
     pub fn kill(&mut self) {
         if let Some(mut server) = self.server.take() {

@@ -42,6 +42,30 @@ impl Provider {
         &self.simulated
     }
 
+    /// The part of a configuration by which it serves models of these names.
+    #[must_use]
+    pub fn serving(&self, models: &[&str]) -> String {
+        let provider = format!(
+            r#"
+            [[providers]]
+            name = "behind"
+            base_url = "{}/v1"
+            api_key = "sk-simulated"
+            "#,
+            self.url
+        );
+        let models = models.iter().map(|name| {
+            format!(
+                r#"
+                [[models]]
+                name = "{name}"
+                targets = [{{ provider = "behind", model = "sim" }}]
+                "#
+            )
+        });
+        provider + &models.collect::<String>()
+    }
+
     /// The part of a configuration that makes it three providers, `behind-openai` and so on, each of which serves
     /// whatever model is asked for as `via-openai-…` and so on by the rest of its name.
     #[must_use]

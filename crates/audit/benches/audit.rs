@@ -5,11 +5,10 @@
 
 use std::{
     convert::Infallible,
-    future::{Future, Ready, ready},
+    fmt::Debug,
+    future::{Ready, ready},
     io,
-    pin::pin,
     sync::{Arc, Mutex},
-    task::{Context, Poll, Waker},
 };
 
 use bytes::Bytes;
@@ -21,6 +20,7 @@ use tollgate_audit::{AuditLayer, Log};
 use tollgate_core::{
     Payload, Trail,
     fact::{Call, Cost, Operation, Principal, Usage},
+    testing::drive,
 };
 use tower::service_fn;
 use tower_layer::Layer;
@@ -69,7 +69,9 @@ fn writing_a_record(bencher: Bencher, body: usize) {
         .counter(ItemsCount::new(MANY))
         .with_inputs(|| {
             let closed = gate.lock().unwrap();
-            (0..MANY).for_each(|_| answer(&mut service, request(&body)));
+            for _ in 0..MANY {
+                drive(&mut service, request(&body));
+            }
             closed
         })
         .bench_local_values(|closed| {
@@ -95,13 +97,13 @@ impl io::Write for Gated {
 fn run<S, B>(bencher: Bencher, mut service: S)
 where
     S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible>,
-    B: Body<Data = Bytes>,
+    B: Body<Data = Bytes, Error: Debug>,
 {
     let body = Bytes::from(vec![b'x'; 2048]);
     bencher
         .counter(ItemsCount::new(1_usize))
         .with_inputs(|| request(&body))
-        .bench_local_values(|request| answer(&mut service, request));
+        .bench_local_values(|request| drive(&mut service, request));
 }
 
 fn request(body: &Bytes) -> Request<Full<Bytes>> {
@@ -110,21 +112,6 @@ fn request(body: &Bytes) -> Request<Full<Bytes>> {
         .header("x-request-id", "0123456789abcdef0123456789abcdef")
         .body(Full::new(body.clone()))
         .unwrap()
-}
-
-/// Reads the answer to its end, as a server does.
-fn answer<S, B>(service: &mut S, request: Request<Full<Bytes>>)
-where
-    S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible>,
-    B: Body<Data = Bytes>,
-{
-    let mut cx = Context::from_waker(Waker::noop());
-    let future = pin!(service.call(request));
-    let Poll::Ready(Ok(response)) = future.poll(&mut cx) else {
-        unreachable!("the service answers at once")
-    };
-    let mut body = pin!(response.into_body());
-    while let Poll::Ready(Some(_)) = body.as_mut().poll_frame(&mut cx) {}
 }
 
 fn noop() -> impl Service<

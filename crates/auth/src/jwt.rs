@@ -2,7 +2,6 @@ mod algorithm;
 mod claims;
 mod invalid_issuer;
 mod issuer;
-mod json;
 mod lifetime;
 mod token;
 mod verified;

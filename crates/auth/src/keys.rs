@@ -2,8 +2,10 @@
 
 mod admin;
 mod directory;
+mod groups;
 mod memory;
 mod record;
+mod restrictions;
 mod ring;
 mod secret;
 mod store;

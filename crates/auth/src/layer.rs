@@ -36,7 +36,7 @@ pub struct AuthLayer<V> {
     credential_over_certificate: bool,
 }
 
-type WhoseCertificate = dyn Fn(&Certificate) -> Option<Principal> + Send + Sync;
+type WhoseCertificate = dyn Fn(&Certificate) -> Verdict + Send + Sync;
 
 impl<V> AuthLayer<V> {
     /// A layer that asks `verifier`.
@@ -87,13 +87,15 @@ impl<V> AuthLayer<V> {
 
     /// Finds out whose certificate it is that a [`Peer`] has shown and that its connection's acceptor has verified. It
     /// counts as a credential, so who sends another one beside it is refused, and a certificate of nobody is a wrong one.
+    ///
+    /// The closure returns an `Option<Principal>`, or a [`Verdict`] such as that of [`KeyRing::bind`](crate::KeyRing::bind).
     #[must_use]
-    pub fn certificates(
+    pub fn certificates<T: Into<Verdict>>(
         self,
-        whose: impl Fn(&Certificate) -> Option<Principal> + Send + Sync + 'static,
+        whose: impl Fn(&Certificate) -> T + Send + Sync + 'static,
     ) -> Self {
         Self {
-            certificates: Some(Arc::new(whose)),
+            certificates: Some(Arc::new(move |shown| whose(shown).into())),
             ..self
         }
     }
@@ -109,7 +111,7 @@ impl<V> AuthLayer<V> {
     }
 
     /// Whom the certificate of a request's connection names, if one was shown and any are looked at.
-    fn certified(&self, parts: &Parts) -> Option<Option<Principal>> {
+    fn certified(&self, parts: &Parts) -> Option<Verdict> {
         let whose = self.certificates.as_ref()?;
         Some(whose(certificate(parts)?))
     }
@@ -143,7 +145,7 @@ impl<V: Verifier> Gate for AuthLayer<V> {
             Presented::One(name, credential) => (name, self.verifier.verify(&credential)),
             Presented::Nothing => {
                 return Admission::Now(match (self.certified(&parts), &self.anonymous) {
-                    (Some(certified), _) => conclude(certified.into(), parts, &self.challenge),
+                    (Some(verdict), _) => conclude(verdict, parts, &self.challenge),
                     (None, Some(principal)) => Ok(admitted(parts, principal.clone())),
                     (None, None) => Err(self.challenge.missing()),
                 });

@@ -30,7 +30,7 @@ pub use self::{
     layer::{AuthFuture, AuthLayer},
     pepper::Pepper,
     permit::{Permission, PermitLayer},
-    verifier::{Check, Or, OrFuture, Verdict, Verifier, VerifyFn, verify_fn},
+    verifier::{Check, Or, OrFuture, Verdict, Verifier, VerifyFn, Within, WithinFuture, verify_fn},
 };
 
 #[cfg(feature = "certificates")]

@@ -1,4 +1,5 @@
 mod or;
+mod within;
 
 use std::{
     fmt,
@@ -8,9 +9,12 @@ use std::{
 
 use tollgate_core::{Rejection, fact::Principal};
 
-use crate::Credential;
+use crate::{Credential, KeyRing};
 
-pub use self::or::{Or, OrFuture};
+pub use self::{
+    or::{Or, OrFuture},
+    within::{Within, WithinFuture},
+};
 
 /// Says who it is that presents a credential.
 ///
@@ -45,6 +49,15 @@ pub trait Verifier {
         Self: Sized,
     {
         Or::new(self, next)
+    }
+
+    /// Binds whomever this one knows to the groups of a ring's store, as [`KeyRing::bind`] does; to none, if there is no
+    /// ring.
+    fn within(self, ring: impl Into<Option<KeyRing>>) -> Within<Self>
+    where
+        Self: Sized,
+    {
+        Within::new(self, ring.into())
     }
 }
 

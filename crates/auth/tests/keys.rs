@@ -439,6 +439,48 @@ async fn without_its_store_a_ring_goes_on_for_a_while_and_then_fails_closed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn groups_bind_while_the_store_is_away_and_then_nobody_who_names_one_is_let_in() {
+    let store = Fragile::default();
+    let keys = keys(&store);
+    let mut team = GroupRecord::new(GroupKind::Team, "search");
+    team.permissions.models = Some(Vec::new());
+    keys.put_group(team).await.unwrap();
+    store.down.store(true, Ordering::SeqCst);
+    let policy = RingPolicy::new().max_stale(Duration::from_secs(60));
+    let ring = KeyRing::watch(store.clone(), pepper(), policy);
+    let told = |principal: Principal| match ring.bind(principal) {
+        Verdict::Known(principal) if principal.may_call("any") => "free".to_owned(),
+        Verdict::Known(_) => "bound".to_owned(),
+        Verdict::Unknown => "unknown".to_owned(),
+        Verdict::Refused(rejection) => rejection.code().to_owned(),
+    };
+    let nobodys = || Principal::new("a-token");
+    let in_team = || nobodys().with_team("search");
+    let in_another = || nobodys().with_team("sales");
+
+    settle().await;
+    for who in [in_team(), in_another(), nobodys().with_user("ann")] {
+        assert_eq!(told(who), "keys_unavailable", "it was never read");
+    }
+    assert_eq!(told(nobodys()), "free");
+
+    store.down.store(false, Ordering::SeqCst);
+    ring.reached(0).await;
+    store.down.store(true, Ordering::SeqCst);
+    advance(Duration::from_secs(55)).await;
+    settle().await;
+    assert!(!ring.status().reachable);
+    assert_eq!(told(in_team()), "bound");
+    assert_eq!(told(in_another()), "free");
+
+    advance(Duration::from_secs(10)).await;
+    for who in [in_team(), in_another()] {
+        assert_eq!(told(who), "keys_unavailable");
+    }
+    assert_eq!(told(nobodys()), "free");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_ring_that_has_never_read_its_store_lets_nobody_in() {
     let store = Fragile::default();
     let (_, key) = keys(&store).create(NewKey::default()).await.unwrap();

@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    fmt::Debug,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
@@ -21,7 +22,7 @@ use tollgate_core::{
     gate_fn,
     testing::{Answer, Contract, Fault, Inner, Script, Step},
 };
-use tower::{Layer, ServiceExt, service_fn};
+use tower::{Layer, Service, ServiceExt, service_fn};
 
 use State::{Closed, HalfOpen, Open};
 
@@ -115,12 +116,12 @@ async fn an_answer_counts_for_what_it_says() {
             Ok::<_, Infallible>(response.clone())
         }));
 
-        let answer = service.clone().oneshot(request("/")).await.unwrap();
+        let answer = ask(&service, "/").await;
         answer.into_body().collect().await.unwrap();
 
         assert_eq!(layer.state(""), Some(expected), "{name}");
         if expected == Closed {
-            let again = service.oneshot(request("/")).await.unwrap();
+            let again = ask(&service, "/").await;
             assert_ne!(
                 code(&again),
                 "target_saturated",
@@ -158,7 +159,7 @@ async fn a_stream_is_judged_by_its_end() {
         let layer = BreakerLayer::new(FIRST);
         let service = layer.layer(Inner::new(Answer::ok(body)));
 
-        let answer = service.oneshot(request("/")).await.unwrap();
+        let answer = ask(&service, "/").await;
         assert_eq!(layer.state(""), Some(Closed), "{name}: it has not ended");
         let _ = answer.into_body().collect().await;
 
@@ -170,19 +171,11 @@ async fn a_stream_is_judged_by_its_end() {
 async fn a_probe_succeeds_only_with_its_body() {
     let (layer, service) = half_open(Script::new([Step::Data(b"a"), Step::Data(b"b")])).await;
 
-    let mut body = service
-        .clone()
-        .oneshot(request("/"))
-        .await
-        .unwrap()
-        .into_body();
+    let mut body = ask(&service, "/").await.into_body();
     for _ in 0..2 {
         body.frame().await.unwrap().unwrap();
         assert_eq!(layer.state(""), Some(HalfOpen));
-        assert_eq!(
-            code(&service.clone().oneshot(request("/")).await.unwrap()),
-            "circuit_open"
-        );
+        assert_eq!(code(&ask(&service, "/").await), "circuit_open");
     }
     assert!(body.frame().await.is_none());
 
@@ -206,12 +199,7 @@ async fn grpc_trailers_are_the_last_word() {
             let body = body.with_trailers(std::future::ready(Some(Ok(trailers))));
             Ok::<_, Infallible>(Response::new(body))
         }));
-        let mut body = service
-            .clone()
-            .oneshot(request("/"))
-            .await
-            .unwrap()
-            .into_body();
+        let mut body = ask(&service, "/").await.into_body();
         body.frame().await.unwrap().unwrap();
         assert_eq!(layer.state(""), Some(Closed));
         body.frame().await.unwrap().unwrap();
@@ -219,7 +207,7 @@ async fn grpc_trailers_are_the_last_word() {
         drop(body); // a client has what it wanted
 
         assert_eq!(layer.state(""), Some(expected), "{status}");
-        let refused = service.oneshot(request("/")).await.unwrap();
+        let refused = ask(&service, "/").await;
         assert_eq!(code(&refused), again, "{status}");
     }
 }
@@ -254,7 +242,7 @@ async fn a_refusal_from_further_in_counts_if_it_is_about_the_target() {
         let inner = Inner::new(Answer::ok(Script::empty()));
         let service = (layer.clone(), GateLayer::new(refuse)).layer(inner);
 
-        service.oneshot(request("/")).await.unwrap();
+        ask(&service, "/").await;
 
         assert_eq!(layer.state(""), Some(expected), "{about:?}");
     }
@@ -271,24 +259,16 @@ async fn a_caller_who_leaves_tells_nothing_and_gives_the_probe_back() {
             .poll(&mut Context::from_waker(Waker::noop()))
             .is_pending()
     );
-    assert_eq!(
-        code(&service.clone().oneshot(request("/")).await.unwrap()),
-        "circuit_open"
-    );
+    assert_eq!(code(&ask(&service, "/").await), "circuit_open");
     drop(call);
     assert_eq!(layer.state(""), Some(HalfOpen));
 
-    let mut body = service
-        .clone()
-        .oneshot(request("/"))
-        .await
-        .unwrap()
-        .into_body();
+    let mut body = ask(&service, "/").await.into_body();
     body.frame().await.unwrap().unwrap();
     drop(body);
     assert_eq!(layer.state(""), Some(HalfOpen));
 
-    let answer = service.oneshot(request("/")).await.unwrap();
+    let answer = ask(&service, "/").await;
     answer.into_body().collect().await.unwrap();
     assert_eq!(layer.state(""), Some(Closed));
 }
@@ -298,10 +278,10 @@ async fn an_open_breaker_never_calls_the_service_and_says_when() {
     let inner = Inner::new(failing());
     let layer = BreakerLayer::new(FIRST);
     let service = layer.layer(inner.clone());
-    service.clone().oneshot(request("/")).await.unwrap();
+    ask(&service, "/").await;
     advance(Duration::from_millis(1_200)).await;
 
-    let refused = service.clone().oneshot(request("/")).await.unwrap();
+    let refused = ask(&service, "/").await;
 
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(refused.headers()["retry-after"], "4");
@@ -311,7 +291,7 @@ async fn an_open_breaker_never_calls_the_service_and_says_when() {
     assert_eq!(rejection.retry_after(), Some(Duration::from_millis(3_800)));
     assert_eq!(inner.calls(), 1);
     advance(Duration::from_millis(3_800)).await;
-    service.oneshot(request("/")).await.unwrap();
+    ask(&service, "/").await;
     assert_eq!(inner.calls(), 2);
 }
 
@@ -329,9 +309,9 @@ async fn a_saturated_target_is_left_alone_until_it_says() {
                 .header(header.0, header.1);
             Ok::<_, Infallible>(response.body(Full::<Bytes>::default()).unwrap())
         }));
-        service.clone().oneshot(request("/")).await.unwrap();
+        ask(&service, "/").await;
 
-        let refused = service.clone().oneshot(request("/")).await.unwrap();
+        let refused = ask(&service, "/").await;
 
         assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
         let rejection = refused.extensions().get::<Rejection>().unwrap();
@@ -342,10 +322,7 @@ async fn a_saturated_target_is_left_alone_until_it_says() {
         assert_eq!(rejection.retry_after(), Some(Duration::from_millis(wait)));
         assert_eq!(layer.state(""), Some(Closed));
         advance(Duration::from_millis(wait)).await;
-        assert_eq!(
-            service.oneshot(request("/")).await.unwrap().status(),
-            status
-        );
+        assert_eq!(ask(&service, "/").await.status(), status);
     }
 }
 
@@ -378,19 +355,11 @@ async fn each_target_has_a_breaker_of_its_own() {
 async fn clones_share_the_breakers() {
     let layer = BreakerLayer::new(BreakerPolicy::new().consecutive_failures(3));
     let service = layer.layer(Inner::new(failing()));
-    service.clone().oneshot(request("/")).await.unwrap();
-    service.clone().oneshot(request("/")).await.unwrap();
-    layer
-        .clone()
-        .layer(Inner::new(failing()))
-        .oneshot(request("/"))
-        .await
-        .unwrap();
+    ask(&service, "/").await;
+    ask(&service, "/").await;
+    ask(&layer.clone().layer(Inner::new(failing())), "/").await;
 
-    assert_eq!(
-        code(&service.oneshot(request("/")).await.unwrap()),
-        "circuit_open"
-    );
+    assert_eq!(code(&ask(&service, "/").await), "circuit_open");
 }
 
 #[tokio::test(start_paused = true)]
@@ -411,17 +380,9 @@ async fn transitions_are_told_in_order() {
         let told = Arc::clone(&told);
         move |key: &String, from, to| told.lock().unwrap().push((key.clone(), from, to))
     });
-    layer
-        .layer(Inner::new(failing()))
-        .oneshot(request("/a"))
-        .await
-        .unwrap();
+    ask(&layer.layer(Inner::new(failing())), "/a").await;
     advance(Duration::from_secs(5)).await;
-    layer
-        .layer(Inner::new(Answer::ok(Script::empty())))
-        .oneshot(request("/a"))
-        .await
-        .unwrap();
+    ask(&layer.layer(Inner::new(Answer::ok(Script::empty()))), "/a").await;
 
     let expected = [(Closed, Open), (Open, HalfOpen), (HalfOpen, Closed)];
     let expected = expected.map(|(from, to)| ("/a".to_owned(), from, to));
@@ -431,17 +392,13 @@ async fn transitions_are_told_in_order() {
 #[tokio::test(start_paused = true)]
 async fn a_panic_in_a_callback_costs_nothing() {
     let layer = BreakerLayer::new(FIRST).on_transition(|_, _, to| panic!("scripted, at {to:?}"));
-    layer
-        .layer(Inner::new(failing()))
-        .oneshot(request("/"))
-        .await
-        .unwrap();
+    ask(&layer.layer(Inner::new(failing())), "/").await;
     assert_eq!(layer.state(""), Some(Open));
     advance(Duration::from_secs(5)).await;
 
     let service = layer.layer(Inner::new(Answer::ok(Script::empty())));
 
-    assert_eq!(service.oneshot(request("/")).await.unwrap().status(), 200);
+    assert_eq!(ask(&service, "/").await.status(), 200);
     assert_eq!(layer.state(""), Some(Closed));
 }
 
@@ -458,11 +415,7 @@ async fn a_panic_in_the_key_or_the_classifier_costs_one_request() {
     assert!(catch_unwind(call).is_err());
     let teapot = Answer::ok(Script::empty()).status(StatusCode::IM_A_TEAPOT);
 
-    let answer = layer
-        .layer(Inner::new(teapot))
-        .oneshot(request("/"))
-        .await
-        .unwrap();
+    let answer = ask(&layer.layer(Inner::new(teapot)), "/").await;
 
     assert_eq!(answer.status(), StatusCode::IM_A_TEAPOT);
     assert_eq!(layer.state(&()), Some(Closed));
@@ -476,15 +429,9 @@ async fn answers_can_be_judged_in_another_way() {
     });
     let answering = |status| layer.layer(Inner::new(Answer::ok(Script::empty()).status(status)));
 
-    answering(StatusCode::BAD_GATEWAY)
-        .oneshot(request("/"))
-        .await
-        .unwrap();
+    ask(&answering(StatusCode::BAD_GATEWAY), "/").await;
     assert_eq!(layer.state(""), Some(Closed));
-    answering(StatusCode::NOT_FOUND)
-        .oneshot(request("/"))
-        .await
-        .unwrap();
+    ask(&answering(StatusCode::NOT_FOUND), "/").await;
     assert_eq!(layer.state(""), Some(Open));
 }
 
@@ -544,19 +491,11 @@ async fn of_a_thousand_tasks_one_is_the_probe() {
 async fn without_room_the_healthy_are_forgotten_and_the_failing_are_not() {
     let layer = BreakerLayer::new(FIRST).max_keys(10).by(path);
     for n in 0..5 {
-        layer
-            .layer(Inner::new(failing()))
-            .oneshot(request(&format!("/bad{n}")))
-            .await
-            .unwrap();
+        ask(&layer.layer(Inner::new(failing())), &format!("/bad{n}")).await;
     }
     let healthy = layer.layer(Inner::new(Answer::ok(Script::empty())));
     for n in 0..1_000 {
-        healthy
-            .clone()
-            .oneshot(request(&format!("/{n}")))
-            .await
-            .unwrap();
+        ask(&healthy, &format!("/{n}")).await;
         assert!(layer.keys() <= 10);
     }
 
@@ -570,17 +509,14 @@ async fn where_all_hold_somebody_back_a_new_key_passes_unguarded() {
     let layer = BreakerLayer::new(FIRST).max_keys(2).by(path);
     let service = layer.layer(Inner::new(failing()));
     for path in ["/a", "/b", "/c", "/c"] {
-        let answer = service.clone().oneshot(request(path)).await.unwrap();
+        let answer = ask(&service, path).await;
         assert_eq!(answer.status(), StatusCode::BAD_GATEWAY, "{path}");
     }
-    assert_eq!(
-        code(&service.clone().oneshot(request("/a")).await.unwrap()),
-        "circuit_open"
-    );
+    assert_eq!(code(&ask(&service, "/a").await), "circuit_open");
 
     // Long after they could have been tried again, they make room.
     advance(Duration::from_secs(66)).await;
-    service.clone().oneshot(request("/c")).await.unwrap();
+    ask(&service, "/c").await;
     assert_eq!(layer.state("/c"), Some(Open));
 }
 
@@ -588,13 +524,9 @@ async fn where_all_hold_somebody_back_a_new_key_passes_unguarded() {
 async fn a_breaker_with_a_call_in_flight_is_not_forgotten() {
     let layer = BreakerLayer::new(FIRST).max_keys(1).by(path);
     let cut = Script::new([Step::Data(b"a"), Step::Error]);
-    let flying = layer
-        .layer(Inner::new(Answer::ok(cut)))
-        .oneshot(request("/a"))
-        .await
-        .unwrap();
+    let flying = ask(&layer.layer(Inner::new(Answer::ok(cut))), "/a").await;
     let other = layer.layer(Inner::new(Answer::ok(Script::empty())));
-    other.oneshot(request("/b")).await.unwrap();
+    ask(&other, "/b").await;
 
     assert!(flying.into_body().collect().await.is_err());
 
@@ -616,14 +548,18 @@ async fn half_open(
     >,
 ) {
     let layer = BreakerLayer::new(FIRST);
-    layer
-        .layer(Inner::new(failing()))
-        .oneshot(request("/"))
-        .await
-        .unwrap();
+    ask(&layer.layer(Inner::new(failing())), "/").await;
     advance(Duration::from_secs(5)).await;
     let service = layer.layer(Inner::new(Answer::ok(body).after(1)));
     (layer, service)
+}
+
+/// The answer's head, of one request for this path.
+async fn ask<S, B>(service: &S, path: &str) -> Response<B>
+where
+    S: Service<Request<Script>, Response = Response<B>, Error: Debug> + Clone,
+{
+    service.clone().oneshot(request(path)).await.unwrap()
 }
 
 fn saturate<F: Fn(&Parts) -> String>(layer: &BreakerLayer<F, String>, path: &str) {

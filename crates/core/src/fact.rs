@@ -19,9 +19,9 @@ pub use self::{
     peer::{Certificate, Peer},
     permissions::Permissions,
     principal::{Clearance, Principal},
-    spending::{Allowance, Cost, TotalCost, Usage},
+    spending::{Allowance, Cost, Lifetime, TotalCost, Usage},
     target::{Attempt, Dispatch, Superseded, Target},
-    terms::{Allotment, BudgetTerm, Measure, Mode, Period, RateTerm, Scope, Terms},
+    terms::{Allotment, BudgetTerm, Measure, Mode, Period, RateTerm, Scope, Strict, Terms},
 };
 
 use std::borrow::Cow;

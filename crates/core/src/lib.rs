@@ -7,6 +7,7 @@ mod close_unread;
 mod drain;
 pub mod fact;
 mod gate;
+pub mod json;
 mod layer;
 mod limits;
 mod observer;

@@ -28,9 +28,12 @@ mod render;
 pub mod simulated;
 pub mod sse;
 #[cfg(feature = "upstream")]
+mod tariff;
+#[cfg(feature = "upstream")]
 mod translate;
 #[cfg(feature = "upstream")]
 mod upstream;
+mod wildcard;
 mod worst;
 
 #[cfg(feature = "batch")]
@@ -50,5 +53,5 @@ pub use self::{
     },
     render::{RenderBody, RenderFuture, RenderLayer, RenderService},
     sse::EventBoundary,
-    worst::WorstCase,
+    worst::{CallSize, WorstCase},
 };

@@ -11,6 +11,8 @@ pub(crate) mod embeddings;
 mod error;
 #[cfg(feature = "upstream")]
 mod fields;
+#[cfg(feature = "upstream")]
+mod function;
 mod response_error;
 #[cfg(feature = "upstream")]
 pub(crate) mod responses;

@@ -2,7 +2,9 @@ mod fields;
 #[cfg(feature = "upstream")]
 mod limit;
 mod marks;
+mod object;
 mod reach;
+mod rest;
 #[cfg(feature = "upstream")]
 mod rewrite;
 mod surcharge;
@@ -46,7 +48,7 @@ type Edit = (Range<usize>, Cow<'static, str>);
 impl Peek {
     /// Reads the few fields that matter, in one pass and without a copy.
     pub(crate) fn at(api: Api, uri: &Uri, body: &Bytes) -> Result<(Call, Self), Rejection> {
-        let fields: Fields<'_> = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
+        let fields: Fields<'_> = object::read(body).map_err(|error| malformed(&error))?;
         if body.trim_ascii_start().first() != Some(&b'{') {
             return Err(no_object()); // Serde would also take an array, for the fields in their order.
         }

@@ -1,4 +1,5 @@
 mod body;
+mod bounded;
 mod client;
 mod endpoint;
 mod events;
@@ -29,7 +30,7 @@ use tollgate_core::{
 };
 use tower_service::Service;
 
-use crate::{ModelInfo, Prices, WorstCase};
+use crate::{Prices, WorstCase, tariff::Tariff};
 
 #[cfg(feature = "fuzzing")]
 pub(crate) use self::events::{Relay, passed, relayed};
@@ -46,7 +47,8 @@ use self::{
 ///
 /// The endpoint's address and credential are one value, made from configuration: nothing in a request can send a key
 /// elsewhere. What fails on the way is a [`Rejection`] about the target, and stands in the trail as a
-/// [`Failure`](tollgate_core::fact::Failure).
+/// [`Failure`](tollgate_core::fact::Failure). A request with a [`Lifetime`](tollgate_core::fact::Lifetime) is not sent late,
+/// and is cut off at its end, whether anybody reads or not.
 ///
 /// ```
 /// use tollgate_llm::{Endpoint, Upstream};
@@ -93,7 +95,7 @@ impl Upstream {
     }
 
     /// Takes what models cost and can do from a channel, for who reads it again while requests are served. What was begun
-    /// at a price is settled at it.
+    /// at a price is settled at it, or at the one that is in force when it ends if that is dearer.
     #[must_use]
     pub fn watch_prices(mut self, prices: watch::Receiver<Prices>) -> Self {
         self.prices = prices;
@@ -117,10 +119,10 @@ impl Upstream {
         WorstCase::new(self.prices.clone(), dialects)
     }
 
-    fn info(&self, endpoint: &Endpoint, model: &str) -> ModelInfo {
-        let prices = self.prices.borrow();
-        let info = prices.at(endpoint.name(), endpoint.speaks(), model);
-        info.cloned().unwrap_or_default()
+    /// The prices that it goes by, for who has to hear of others.
+    #[must_use]
+    pub fn watched_prices(&self) -> watch::Receiver<Prices> {
+        self.prices.clone()
     }
 }
 
@@ -145,14 +147,13 @@ impl Service<Request<Full<Bytes>>> for Upstream {
                 Some(call) if target.model.is_empty() => &call.model,
                 _ => &target.model,
             };
-            Some((
-                Arc::clone(destination),
-                self.info(&destination.endpoint, model),
-            ))
-        });
-        let start = found.map(|(destination, info)| {
             let endpoint = &destination.endpoint;
-            let start = Sending::start(endpoint, info, trail, parts, body, self.max_answer);
+            let known = Tariff::watch(&self.prices, endpoint.name(), endpoint.speaks(), model);
+            Some((Arc::clone(destination), known))
+        });
+        let start = found.map(|(destination, known)| {
+            let endpoint = &destination.endpoint;
+            let start = Sending::start(endpoint, known, trail, parts, body, self.max_answer);
             (start, destination)
         });
         UpstreamFuture(Box::pin(async move {

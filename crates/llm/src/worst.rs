@@ -64,21 +64,18 @@ impl WorstCase {
     /// - 400 `price_unknown`, about the target: that of the model, or of its cache if the request writes to it;
     /// - 500 `call_missing`, if the request was not inspected, or has no target.
     pub fn of(&self, parts: &Parts, output: Option<u64>) -> Result<(Cost, u64), Rejection> {
-        self.at(&self.prices.borrow(), parts, output)
+        let (cost, size) = self.size(parts, output)?;
+        Ok((cost, size.output))
     }
 
-    /// The same by other prices, such as those that come next: who holds money for a call that is still open can see by
-    /// how much it has become dearer.
+    /// The same, and what it was found by: who holds money for the call can see by other prices how much dearer it has become,
+    /// while it is open.
     ///
     /// # Errors
     ///
     /// As [`of`](Self::of).
-    pub fn at(
-        &self,
-        prices: &Prices,
-        parts: &Parts,
-        output: Option<u64>,
-    ) -> Result<(Cost, u64), Rejection> {
+    pub fn size(&self, parts: &Parts, output: Option<u64>) -> Result<(Cost, CallSize), Rejection> {
+        let prices = self.prices.borrow();
         let extensions = &parts.extensions;
         let target = extensions.get::<Target>().ok_or_else(no_call)?;
         let again;
@@ -96,19 +93,22 @@ impl WorstCase {
             _ => extensions.get::<Call>().ok_or_else(no_call)?,
         };
         let gives_text = match call.operation {
-            Operation::Models | Operation::CountTokens => return Ok((Cost::default(), 0)),
+            Operation::Models | Operation::CountTokens => {
+                return Ok((Cost::default(), CallSize::default()));
+            }
             Operation::Embeddings => false,
             Operation::Chat | Operation::TextCompletion => true,
         };
-        let model = match &*target.model {
-            "" => &*call.model,
-            model => model,
+        let mut size = CallSize {
+            provider: Arc::clone(&target.provider),
+            dialect: self.dialects.get(&target.provider).copied(),
+            model: Arc::clone(match &*target.model {
+                "" => &call.model,
+                _ => &target.model,
+            }),
+            ..CallSize::default()
         };
-        let dialect = self.dialects.get(&target.provider);
-        let info = match dialect {
-            Some(dialect) => prices.at(&target.provider, *dialect, model),
-            None => prices.get(&target.provider, model),
-        };
+        let info = size.info(&prices);
         let unknown = ModelInfo::default();
         let info = info.unwrap_or(&unknown);
 
@@ -139,12 +139,49 @@ impl WorstCase {
         let input = call.max_input_tokens.or(window);
         let input = input.ok_or_else(|| unbounded(NO_INPUT))?;
         let all = each.checked_mul(call.choices.into());
-        let cost = match price.worst(input, all.ok_or_else(|| unbounded(TOO_MUCH))?) {
+        let all = all.ok_or_else(|| unbounded(TOO_MUCH))?;
+        let cost = match price.worst(input, all) {
             Ok(cost) => cost,
             Err(PriceError::Unknown { .. }) => return Err(no_price()),
             Err(PriceError::Overflow) => return Err(unbounded(TOO_MUCH)),
         };
-        Ok((cost, each))
+        (size.input, size.output, size.all_output) = (input, each, all);
+        Ok((cost, size))
+    }
+}
+
+/// What bounds the cost of a call at its target, without its price.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct CallSize {
+    provider: Arc<str>,
+    dialect: Option<Dialect>,
+    model: Arc<str>,
+    input: u64,
+    /// Of each answer.
+    output: u64,
+    /// Of all answers together.
+    all_output: u64,
+}
+
+impl CallSize {
+    /// The most tokens of output that each answer may have.
+    #[must_use]
+    pub const fn output(&self) -> u64 {
+        self.output
+    }
+
+    /// The most that the call can cost by these prices, if they know it.
+    #[must_use]
+    pub fn cost(&self, prices: &Prices) -> Option<Cost> {
+        let price = self.info(prices)?.price.as_ref()?;
+        price.worst(self.input, self.all_output).ok()
+    }
+
+    fn info<'a>(&self, prices: &'a Prices) -> Option<&'a ModelInfo> {
+        match self.dialect {
+            Some(dialect) => prices.at(&self.provider, dialect, &self.model),
+            None => prices.get(&self.provider, &self.model),
+        }
     }
 }
 

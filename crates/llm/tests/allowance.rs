@@ -1,9 +1,10 @@
 //! How much a provider is told to give, and what is known of what it did, over real sockets.
 #![cfg(feature = "upstream")]
 
-use std::sync::{Arc, Mutex};
+#[path = "support/server.rs"]
+mod server;
 
-use axum::{Router, body::Body, extract::Request as AxumRequest, routing::any};
+use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -16,31 +17,27 @@ use tollgate_core::{
 use tollgate_llm::{Dialect, Endpoint, InspectLayer, RenderLayer, Upstream};
 use tower::{ServiceBuilder, ServiceExt};
 
+use self::server::{Seen, server};
+
 const CHAT: &str = "/v1/chat/completions";
 const MESSAGES: &str = "/v1/messages";
 
 /// A provider that answers with this, and writes down what it was sent.
-async fn provider(
-    status: u16,
-    kind: &'static str,
-    body: &'static str,
-) -> (String, Arc<Mutex<Vec<Value>>>) {
-    let seen = Arc::<Mutex<Vec<Value>>>::default();
-    let log = Arc::clone(&seen);
-    let router = Router::new().fallback(any(async move |request: AxumRequest| {
-        let sent = request.into_body().collect().await.unwrap().to_bytes();
-        log.lock()
-            .unwrap()
-            .push(serde_json::from_slice(&sent).unwrap());
+async fn provider(status: u16, kind: &'static str, body: &'static str) -> (String, Seen) {
+    let (url, seen) = server(move || {
         let response = Response::builder()
             .status(status)
             .header("content-type", kind);
         response.body(Body::from(body)).unwrap()
-    }));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/v1", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    (url, seen)
+    })
+    .await;
+    (format!("{url}/v1"), seen)
+}
+
+/// What it was sent last.
+fn sent(seen: &Seen) -> Value {
+    let (_, body) = seen.lock().unwrap().pop().unwrap();
+    serde_json::from_slice(&body).unwrap()
 }
 
 fn request(path: &str, trail: &Trail, allowed: Option<u64>, body: &Value) -> Request<Full<Bytes>> {
@@ -99,14 +96,14 @@ async fn an_allowance_is_sent_as_the_providers_own_maximum() {
 
         answer(endpoint, request(path, &Trail::new(), Some(9), &body)).await;
 
-        let sent = seen.lock().unwrap().pop().unwrap();
+        let sent = sent(&seen);
         assert_eq!(sent[field], 9, "{path} {speaks:?}: {sent}");
     }
     let (url, seen) = provider(400, "application/json", "{}").await;
     let endpoint = Endpoint::new("p", &url).unwrap().dialect(Dialect::Gemini);
     let body = json!({ "model": "m", "messages": [{ "role": "user", "content": "hi" }] });
     answer(endpoint, request(CHAT, &Trail::new(), Some(9), &body)).await;
-    let sent = seen.lock().unwrap().pop().unwrap();
+    let sent = sent(&seen);
     assert_eq!(sent["generationConfig"]["maxOutputTokens"], 9);
 }
 

@@ -12,6 +12,8 @@ mod failed;
 mod frames;
 #[path = "bedrock/provider.rs"]
 mod provider;
+#[path = "support/server.rs"]
+mod server;
 #[path = "bedrock/signature.rs"]
 mod signature;
 #[path = "bedrock/streamed.rs"]

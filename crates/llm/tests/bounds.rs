@@ -159,6 +159,13 @@ async fn what_is_billed_by_other_things_than_tokens_is_named() {
             Some("web_search_options"),
         ),
         (CHAT, r#""web_search_options":null"#, None),
+        (
+            CHAT,
+            r#""search_parameters":{"mode":"auto"}"#,
+            Some("search_parameters"),
+        ),
+        (CHAT, r#""enable_search":true"#, Some("enable_search")),
+        (CHAT, r#""enable_search":false"#, None),
         (CHAT, r#""service_tier":"priority""#, Some("service_tier")),
         (
             CHAT,

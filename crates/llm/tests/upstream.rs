@@ -1,46 +1,35 @@
 //! What is sent to a provider, and what comes back, over real sockets.
 #![cfg(all(feature = "upstream", feature = "simulated"))]
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+#[path = "support/server.rs"]
+mod server;
 
-use axum::{Router, body::Body, extract::Request as AxumRequest, routing::any};
+use std::time::Duration;
+
+use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::Instant};
 use tollgate_core::{
     Payload, PayloadLayer, Rejection, Trail,
-    fact::{Dispatch, Failure, Phase, Target, Usage},
+    fact::{Dispatch, Failure, Lifetime, Phase, Target, Usage},
 };
 use tollgate_llm::{
     Endpoint, InspectLayer, Upstream,
-    simulated::{Simulated, Stats},
+    simulated::{Simulated, Stats, Step},
 };
 use tower::{Layer, ServiceBuilder, ServiceExt};
 
-/// What an upstream was sent.
-type Seen = Arc<Mutex<Vec<(http::request::Parts, Bytes)>>>;
+use self::server::{Seen, server};
 
 /// A provider that answers with this, and writes down what it was sent.
 async fn provider(
     answer: impl Fn() -> Response<Body> + Clone + Send + Sync + 'static,
 ) -> (String, Seen) {
-    let seen = Seen::default();
-    let log = Arc::clone(&seen);
-    let router = Router::new().fallback(any(async move |request: AxumRequest| {
-        let (parts, body) = request.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        log.lock().unwrap().push((parts, body));
-        answer()
-    }));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/v1", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    (url, seen)
+    let (url, seen) = server(answer).await;
+    (format!("{url}/v1"), seen)
 }
 
 async fn simulated(pace: Duration) -> (String, Stats) {
@@ -503,4 +492,96 @@ async fn a_body_that_cannot_be_read_is_not_sent_to_another_dialect() {
 
     assert_eq!(response.status(), StatusCode::BAD_REQUEST);
     assert!(seen.lock().unwrap().is_empty());
+}
+
+/// With a lifetime of so many milliseconds.
+fn short_lived(
+    mut request: Request<Full<Bytes>>,
+    send_by: u64,
+    end_by: u64,
+) -> Request<Full<Bytes>> {
+    let after = |millis| Instant::now() + Duration::from_millis(millis);
+    request.extensions_mut().insert(Lifetime {
+        send_by: after(send_by),
+        end_by: after(end_by),
+    });
+    request
+}
+
+#[tokio::test]
+async fn what_comes_too_late_is_not_sent_and_nobodys_fault() {
+    let (url, seen) = provider(|| json_answer("{}")).await;
+    let trail = Trail::new();
+    let request = chat(&trail, "m", &json!({ "model": "m" }));
+
+    let response = send(&url, short_lived(request, 0, 60_000)).await;
+
+    let rejection = response.extensions().get::<Rejection>().unwrap();
+    assert_eq!(rejection.code(), "sent_too_late");
+    assert_eq!(rejection.about(), tollgate_core::About::Caller);
+    assert!(rejection.retry_after().is_some());
+    assert_eq!(trail.get::<Dispatch>(), Some(Dispatch::No));
+    assert_eq!(trail.get::<Failure>(), None);
+    assert!(seen.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_call_is_cut_off_at_its_end_though_nobody_reads() {
+    let body = json!({
+        "model": "m", "stream": true,
+        "messages": [{ "role": "user", "content": "tell me more" }],
+    });
+    // Until it is long enough for the head to come.
+    let mut lives = 50;
+    let (stats, trail, response) = loop {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/v1", listener.local_addr().unwrap());
+        let provider = Simulated::new().pace(Duration::from_millis(100));
+        let mut long = Step::good();
+        long.text = Some("word ".repeat(2_000));
+        provider.script([long]);
+        let stats = provider.stats();
+        tokio::spawn(provider.serve(listener));
+        let trail = Trail::new();
+        let request = chat(&trail, "sim", &body);
+        let response = send(&url, short_lived(request, 60_000, lives)).await;
+        if response.status() == StatusCode::OK {
+            break (stats, trail, response);
+        }
+        lives *= 2;
+    };
+    let cancelled = async {
+        while stats.read().cancelled == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), cancelled)
+        .await
+        .expect("the provider is left");
+
+    let mut body = Box::pin(response.into_body());
+    let error = loop {
+        match body.frame().await.expect("an error comes before the end") {
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    assert!(format!("{error:?}").contains("stream_cut"), "{error:?}");
+    assert!(trail.get::<Usage>().unwrap().estimated);
+    assert_eq!(stats.read().finished, 0);
+}
+
+#[tokio::test]
+async fn a_call_without_a_head_is_cut_off_at_its_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let trail = Trail::new();
+    let request = chat(&trail, "m", &json!({ "model": "m" }));
+
+    let response = send(&url, short_lived(request, 60_000, 100)).await; // and nobody accepts
+
+    let rejection = response.extensions().get::<Rejection>().unwrap();
+    assert_eq!(rejection.code(), "call_too_long");
+    assert_eq!(rejection.about(), tollgate_core::About::Target);
+    assert_eq!(trail.get::<Failure>().unwrap().phase, Phase::Head);
 }

@@ -242,17 +242,21 @@ async fn other_prices_and_another_body_make_another_bound() {
         },
     );
     let parts = request.clone().into_parts().0;
-    let next = worst.at(&dearer, &parts, None).unwrap();
-    assert_eq!(next.0.nanos(), first.0.nanos() + 1_000_000_000);
+    let (cost, size) = worst.size(&parts, None).unwrap();
+    assert_eq!((cost, size.output()), first);
+    assert_eq!(size.cost(&prices()), Some(cost));
+    assert_eq!(size.cost(&Prices::new()), None);
+    let next = size.cost(&dearer).unwrap();
+    assert_eq!(next.nanos(), cost.nanos() + 1_000_000_000);
     sender.send(dearer).unwrap();
-    assert_eq!(worst.of(&parts, None).unwrap(), next);
+    assert_eq!(worst.of(&parts, None).unwrap(), (next, 2));
 
     let longer = Payload::new(Bytes::from(
         r#"{"model":"m","max_tokens":2}"#.to_owned() + "    ",
     ));
     request.extensions_mut().insert(longer);
     let longer = worst.of(&request.into_parts().0, None).unwrap();
-    assert_eq!(longer.0.nanos(), next.0.nanos() + 40);
+    assert_eq!(longer.0.nanos(), next.nanos() + 40);
 }
 
 #[test]

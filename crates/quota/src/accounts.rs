@@ -4,13 +4,18 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use crate::{account::AccountIds, policy::Policy, rates::Rates, slots::Slots, term::Term};
+use crate::{
+    account::AccountIds, blocked::Blocked, open::OpenCalls, policy::Policy, rates::Rates,
+    slots::Slots, term::Term,
+};
 
 /// The state of all limits of a layer, shared by its clones.
 pub(crate) struct Accounts {
     pub(crate) ids: AccountIds,
     pub(crate) rates: Rates,
     pub(crate) slots: Slots,
+    pub(crate) blocked: Blocked,
+    pub(crate) open: OpenCalls,
     policies: RwLock<HashMap<Term, Arc<Policy>>>,
 }
 
@@ -20,6 +25,8 @@ impl Accounts {
             ids: AccountIds::new(),
             rates: Rates::new(),
             slots: Slots::default(),
+            blocked: Blocked::default(),
+            open: OpenCalls::new(),
             policies: RwLock::default(),
         }
     }

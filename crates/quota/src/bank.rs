@@ -20,8 +20,9 @@ pub mod testing;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
-use tollgate_core::fact::{Cost, Period};
+use tollgate_core::fact::Cost;
 
+use self::calendar::Calendar;
 pub use self::{memory::MemoryAuthority, punctual::Punctual};
 
 /// A bank's answer on its way.
@@ -83,10 +84,8 @@ pub enum Order {
     Grant {
         /// The most that may be granted in a window.
         limit: Cost,
-        /// The window's kind.
-        every: Period,
-        /// Whose calendar it is.
-        zone: Arc<str>,
+        /// Which windows the account has.
+        calendar: Calendar,
         /// Less than this is of no use.
         least: i64,
         /// More than this is not wanted.
@@ -99,7 +98,8 @@ pub enum Order {
         /// How much.
         amount: i64,
     },
-    /// This much was spent beyond what was granted: it counts, whatever the limit.
+    /// This much was spent beyond what was granted: it counts, whatever the limit, and if it is more than can be counted, it is
+    /// the most that can be.
     Charge {
         /// The window that it was paid from.
         window: u64,

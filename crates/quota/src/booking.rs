@@ -1,15 +1,20 @@
+use std::sync::Arc;
+
 use http::request::Parts;
 use serde_json::json;
 use smallvec::SmallVec;
 use tollgate_core::{
     Rejection, Trail,
-    fact::{Allowance, Cost, Mode},
+    fact::{Allowance, Cost, Lifetime, Mode, Target},
 };
 
 use crate::{
-    Claim, Hold, Ledger, Settlement, Short, Why,
+    Bound, Claim, Hold, Ledger, Overrun, Settlement, Short, Why,
+    accounts::Accounts,
+    bound::Again,
     gate::Config,
     gather::Due,
+    open::{OpenCall, Opened},
     policy::{Left, Policy, micros},
     refusal,
     spent::Bill,
@@ -24,8 +29,15 @@ pub(crate) struct Booking {
     hard: Side,
     others: Side,
     amount: Cost,
+    /// Who has a bound to keep.
+    target: Option<Arc<str>>,
     /// The most output, for each answer, that is paid for.
     output: Option<u64>,
+    /// What it may cost when prices have changed, and how often they had been read before.
+    again: Option<Again>,
+    readings: u64,
+    /// Where its holds are while it is open, if that can be.
+    opened: Option<Opened>,
 }
 
 #[derive(Default)]
@@ -36,24 +48,44 @@ struct Side {
 
 impl Booking {
     /// Finds out what the request may cost. If no hard budget depends on it, it need not have a bound.
-    pub(crate) fn new(config: &Config, parts: &Parts, dues: Vec<Due>) -> Result<Self, Rejection> {
+    pub(crate) fn new(
+        config: &Config,
+        accounts: &Accounts,
+        parts: &Parts,
+        dues: Vec<Due>,
+    ) -> Result<Self, Rejection> {
         let (Some(ledger), Some(worst)) = (&config.ledger, &config.worst) else {
             return Err(refusal::no_ledger());
         };
         let (hard, others): (Vec<_>, Vec<_>) = dues
             .into_iter()
             .partition(|due| due.budget.mode() == Mode::Hard);
-        let (amount, output) = match worst(parts, None) {
-            Ok((amount, output)) => (amount, Some(output)),
+        let target = parts
+            .extensions
+            .get::<Target>()
+            .filter(|_| !hard.is_empty());
+        if let Some(target) = target.filter(|target| accounts.blocked.contains(&target.name)) {
+            return Err(refusal::target_blocked(&target.name));
+        }
+        let readings = accounts.open.readings();
+        let (bound, output) = match worst(parts, None) {
+            Ok(bound) => {
+                let output = bound.output;
+                (bound, Some(output))
+            }
             Err(rejection) if !hard.is_empty() => return Err(rejection),
-            Err(_) => (Cost::default(), None),
+            Err(_) => (Bound::new(Cost::default(), 0), None),
         };
         Ok(Self {
             ledger: ledger.clone(),
             output: output.filter(|output| *output > 0 && !hard.is_empty()),
             hard: Side::of(hard),
             others: Side::of(others),
-            amount,
+            amount: bound.cost,
+            target: target.map(|target| Arc::clone(&target.name)),
+            again: bound.again,
+            readings,
+            opened: None,
         })
     }
 
@@ -89,10 +121,24 @@ impl Booking {
                 would_refuse(due.policy.name(), Some(trail));
             }
         }
+        if let Some(lifetime) = self.hard.hold.as_ref().and_then(Hold::lifetime) {
+            let outer = parts.extensions.get::<Lifetime>();
+            let lifetime = outer.map_or(lifetime, |outer| outer.and(lifetime));
+            parts.extensions.insert(lifetime);
+        }
         if let Some(output) = self.output {
             let allowance = Allowance { output };
             parts.extensions.insert(allowance);
             trail.set(allowance);
+        }
+    }
+
+    /// From here on, more is held when the call becomes dearer.
+    pub(crate) fn open(&mut self, accounts: &Arc<Accounts>) {
+        if let Some(again) = self.again.take() {
+            let holds = [self.hard.hold.take(), self.others.hold.take()];
+            let call = OpenCall { holds, again };
+            self.opened = Some(Opened::new(accounts, call, self.readings));
         }
     }
 
@@ -110,7 +156,12 @@ impl Booking {
     }
 
     /// Settles what was held, and writes it down.
-    pub(crate) fn settle(mut self, bill: Bill, trail: &Trail) {
+    pub(crate) fn settle(mut self, bill: Bill, trail: &Trail, accounts: &Accounts) {
+        if let Some(mut opened) = self.opened.take() {
+            [self.hard.hold, self.others.hold] = opened.close();
+        }
+        let hold = self.hard.hold.as_ref().or(self.others.hold.as_ref());
+        self.amount = hold.map_or(self.amount, Hold::amount);
         let (hard, others) = match bill {
             Bill::Released => (Settlement::Released, Settlement::Released),
             Bill::Known(cost) => (Settlement::Known(cost), Settlement::Known(cost)),
@@ -136,14 +187,30 @@ impl Booking {
             "whole": settlement == Settlement::Whole,
         });
         trail.note("budget", note);
-        for (side, settlement) in [(&mut self.hard, hard), (&mut self.others, others)] {
-            if let Some(hold) = side.hold.take() {
-                let overrun = hold.settle(settlement);
-                if overrun.is_some() {
-                    metrics::counter!("tollgate_quota_overruns_total").increment(1);
-                }
-            }
+        if let Some(hold) = self.others.hold.take() {
+            hold.settle(others); // What no hard budget pays for was not bounded.
         }
+        let overrun = self.hard.hold.take().and_then(|hold| hold.settle(hard));
+        if let Some(overrun) = overrun {
+            self.alarm(overrun, accounts);
+        }
+    }
+
+    /// The provider's own bill is more than what it was told to stay below, or the prices are wrong: that goes on until
+    /// somebody looks after it.
+    fn alarm(&self, overrun: Overrun, accounts: &Accounts) {
+        let target = self.target.clone().unwrap_or_default();
+        tracing::error!(
+            target = &*target,
+            held = overrun.held.nanos(),
+            spent = overrun.spent.nanos(),
+            debt = overrun.debt.nanos(),
+            "a call has cost more than its bound: hard budgets pay for no more there until the prices are read again"
+        );
+        if self.target.is_some() {
+            accounts.blocked.add(&target);
+        }
+        metrics::counter!("tollgate_quota_overruns_total", "target" => target).increment(1);
     }
 
     fn hold(&mut self) -> Result<(), (usize, Short)> {
@@ -196,7 +263,7 @@ impl Booking {
         };
         let fits = |output: u64| {
             let bound = worst(parts, Some(output)).ok();
-            bound.filter(|(cost, _)| *cost <= left)
+            bound.filter(|bound| bound.cost <= left)
         };
         let (mut low, mut high) = (least.max(1), output.saturating_sub(1));
         if short.why != Why::Spent || low > high {
@@ -212,8 +279,8 @@ impl Booking {
                 None => high = middle - 1,
             }
         }
-        self.amount = found.0;
-        self.output = Some(found.1);
+        (self.amount, self.output) = (found.cost, Some(found.output));
+        self.again = found.again;
         // What is held already was held for more.
         (self.hard.hold, self.others.hold) = (None, None);
         Ok(())

@@ -1,6 +1,8 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
-use tollgate_core::fact::{BudgetTerm, Cost, Mode, Period};
+use tollgate_core::fact::{BudgetTerm, Cost, Mode, Period, Strict};
+
+use crate::bank::calendar::{Calendar, Half, TOLERANCE};
 
 /// How much money may be spent in which time.
 ///
@@ -17,6 +19,7 @@ pub struct Budget {
     pub(crate) every: Period,
     pub(crate) zone: Arc<str>,
     pub(crate) mode: Mode,
+    pub(crate) strict: Option<Strict>,
 }
 
 impl Budget {
@@ -45,12 +48,21 @@ impl Budget {
         self
     }
 
+    /// Lets the limit hold for the provider's own calendar, too, if the budget is hard and not in total. What pays for a
+    /// call then has a [`Hold::lifetime`](crate::Hold::lifetime), which whoever sends it must keep to.
+    #[must_use]
+    pub fn strict(mut self, strict: Strict) -> Self {
+        self.strict = Some(strict);
+        self
+    }
+
     fn new(limit: Cost, every: Period, mode: Mode) -> Self {
         Self {
             limit,
             every,
             zone: "UTC".into(),
             mode,
+            strict: None,
         }
     }
 
@@ -71,6 +83,27 @@ impl Budget {
     pub const fn mode(&self) -> Mode {
         self.mode
     }
+
+    /// How strict it is, if that means anything for it: then it has two accounts.
+    pub(crate) fn strictness(&self) -> Option<Strict> {
+        let is_able = self.mode == Mode::Hard && self.every != Period::Total;
+        self.strict.filter(|_| is_able)
+    }
+
+    /// The windows of its account, or of one of the two.
+    pub(crate) fn calendar(&self, is_odd: bool) -> Calendar {
+        let half = self.strictness().map(|strict| {
+            let lead = strict.longest_call.saturating_add(strict.billing_lag);
+            let lead = i64::try_from(lead.saturating_add(GUARD).as_millis()).unwrap_or(i64::MAX);
+            let lead = lead.saturating_add(TOLERANCE);
+            Half { is_odd, lead }
+        });
+        Calendar {
+            every: self.every,
+            zone: Arc::clone(&self.zone),
+            half,
+        }
+    }
 }
 
 impl From<&BudgetTerm> for Budget {
@@ -80,6 +113,7 @@ impl From<&BudgetTerm> for Budget {
             every: term.every,
             zone: Arc::clone(&term.zone),
             mode: term.mode,
+            strict: term.strict,
         }
     }
 }
@@ -94,3 +128,7 @@ impl fmt::Display for Budget {
         }
     }
 }
+
+/// So long after its hold a call is sent at the latest, and so long a process may stand still without passing a strict
+/// budget.
+pub(crate) const GUARD: Duration = Duration::from_secs(10);

@@ -9,11 +9,11 @@ use std::{
 use http::{StatusCode, request::Parts};
 use tollgate_core::{
     Admission, Gate, Rejection, Trail,
-    fact::{Cost, Mode, Terms},
+    fact::{Mode, Terms},
 };
 
 use crate::{
-    Away, Ledger, Measures, Permit, Rule,
+    Away, Bound, Ledger, Measures, Permit, Rule,
     accounts::Accounts,
     booking::Booking,
     gather::Gather,
@@ -50,7 +50,7 @@ pub(crate) struct Config {
 }
 
 /// What a request may cost at most, given the most output for each answer; and how much output that is.
-pub(crate) type Worst = dyn Fn(&Parts, Option<u64>) -> Result<(Cost, u64), Rejection> + Send + Sync;
+pub(crate) type Worst = dyn Fn(&Parts, Option<u64>) -> Result<Bound, Rejection> + Send + Sync;
 
 impl Gate for QuotaGate {
     type Observer = Permit;
@@ -88,7 +88,7 @@ impl QuotaGate {
         permit.take(config.max_keys)?;
         let mut is_all = !is_shared;
         if !dues.is_empty() {
-            let mut booking = Box::new(Booking::new(config, parts, dues)?);
+            let mut booking = Box::new(Booking::new(config, &self.accounts, parts, dues)?);
             is_all &= booking.now(config, parts)?;
             permit.booking = Some(booking);
         }

@@ -120,11 +120,23 @@ impl<'a> Gather<'a> {
                     name: Arc::clone(rule.policy.name()),
                     budget: Arc::clone(budget),
                 };
-                self.dues.push(due);
-                Ok(())
+                self.due(due)
             }
             What::Allotted | What::Terms(_) => Ok(()),
         }
+    }
+
+    /// Adds what is due, once. Two budgets that are kept as one would each let pass what the other refuses.
+    pub(crate) fn due(&mut self, due: Due) -> Result<(), Rejection> {
+        let mut dues = self.dues.iter();
+        let same = dues
+            .find(|it| it.scope == due.scope && it.account == due.account && it.name == due.name);
+        match same {
+            None => self.dues.push(due),
+            Some(same) if same.budget == due.budget => {}
+            Some(_) => return Err(refusal::ambiguous(&due)),
+        }
+        Ok(())
     }
 
     pub(crate) fn rate(

@@ -8,7 +8,7 @@ use tollgate_core::{
 use tower_layer::Layer;
 
 use crate::{
-    Account, Away, Ledger, Measures, Quota, QuotaGate, RateStore, Rule,
+    Account, Away, Bound, Ledger, Measures, Quota, QuotaGate, RateStore, Rule,
     accounts::Accounts,
     gate::Config,
     rule::{Source, Weight},
@@ -179,11 +179,23 @@ impl QuotaLayer {
     /// Says what a request may cost at most, and how many tokens of output, for each answer, that pays for. Hard budgets
     /// hold this, and tell the upstream by an `Allowance`. Where the function is given a number, the output is no more.
     #[must_use]
-    pub fn worst<F>(mut self, worst: F) -> Self
+    pub fn worst<F>(self, worst: F) -> Self
     where
         F: Fn(&Parts, Option<u64>) -> Result<(Cost, u64), Rejection> + Send + Sync + 'static,
     {
-        self.config().worst = Some(Arc::new(worst));
+        self.bound(move |parts, output| {
+            let (cost, output) = worst(parts, output)?;
+            Ok(Bound::new(cost, output))
+        })
+    }
+
+    /// The same, for bounds that can be [priced again](Bound::again) while the call is open.
+    #[must_use]
+    pub fn bound<F>(mut self, bound: F) -> Self
+    where
+        F: Fn(&Parts, Option<u64>) -> Result<Bound, Rejection> + Send + Sync + 'static,
+    {
+        self.config().worst = Some(Arc::new(bound));
         self
     }
 
@@ -200,6 +212,16 @@ impl QuotaLayer {
     pub fn spent_status(mut self, status: StatusCode) -> Self {
         self.config().spent = status;
         self
+    }
+
+    /// Says that what calls cost has changed, or was read again. For calls that are open and have become dearer more is held;
+    /// what a budget has not left is charged to it all the same. For those that have become cheaper nothing changes.
+    ///
+    /// Targets that were blocked, since they billed more than their bound, are paid for again by hard budgets.
+    pub fn reprice(&self) {
+        self.gate.accounts.open.reprice();
+        // After that: a call that ended in between was settled at a price that nothing had been held for.
+        self.gate.accounts.blocked.clear();
     }
 
     /// Bounds how many callers' rates are kept. While so many have something to get back, new ones are answered with

@@ -7,6 +7,7 @@ mod journal;
 mod options;
 pub(crate) mod pool;
 mod recovery;
+mod settle;
 mod short;
 mod sizing;
 mod state;
@@ -24,7 +25,7 @@ use tokio::{
     sync::Notify,
     time::{Instant, timeout_at},
 };
-use tollgate_core::fact::Cost;
+use tollgate_core::fact::{Cost, Lifetime};
 
 pub use self::{
     account::Why,
@@ -37,12 +38,13 @@ pub use self::{
     state::State,
 };
 use self::{
+    claim::Key,
     hold::{Share, Shares},
     options::Options,
     table::{Entry, Table},
     teller::Teller,
 };
-use crate::{Bank, Budget, bank::MemoryAuthority};
+use crate::{Bank, Budget, bank::MemoryAuthority, budget::GUARD};
 
 /// Decides in memory what may be spent of budgets, by leases from a [`Bank`]. Clones share everything.
 ///
@@ -67,9 +69,6 @@ pub struct Ledger {
     desk: Arc<Desk>,
     options: Arc<Options>,
 }
-
-/// An account, its name in the bank, and what is claimed of it.
-type Kept = (Arc<Entry>, Arc<str>, Budget);
 
 /// What clones of a ledger share.
 #[derive(Debug)]
@@ -140,22 +139,25 @@ impl Ledger {
     /// If one of them has too little here.
     pub fn hold(&self, claims: &[Claim<'_>], amount: Cost) -> Result<Hold, Short> {
         let now = self.desk.now();
-        let mut shares = Shares::new();
+        let (mut shares, mut number, mut lifetime) = (Shares::new(), 0, None);
         for (index, claim) in claims.iter().enumerate() {
-            let entry = self.entry(claim, now);
-            let held = match &entry {
-                Some(entry) => {
-                    let named = (|| claim.text().into(), claim.budget);
-                    self.hold_in(entry, named, index, (amount, now), &mut shares)
+            for key in claim.keys() {
+                let held = match self.entry(&key, now) {
+                    Some(entry) => {
+                        let named = (|| key.text().into(), claim.budget);
+                        self.hold_in(&entry, named, number, (amount, now), &mut shares)
+                    }
+                    None => Err(Short::full()),
+                };
+                if let Err(short) = held {
+                    self.settle(shares, 0);
+                    return Err(Short { index, ..short });
                 }
-                None => Err(Short::full(index)),
-            };
-            if let Err(short) = held {
-                self.settle(shares, 0);
-                return Err(short);
+                number += 1;
             }
+            lifetime = self.desk.shorter(lifetime, claim.budget, now);
         }
-        Ok(Hold::new(self.clone(), shares, amount))
+        Ok(Hold::new(self.clone(), shares, amount, lifetime))
     }
 
     /// Holds this much in each of the budgets, or nothing. If it is not here, the bank is asked, and waited for a little.
@@ -167,11 +169,21 @@ impl Ledger {
         }
         let now = self.desk.now();
         // They are kept, so that they are not evicted while the bank is asked.
-        let mut accounts: SmallVec<[Kept; 4]> = SmallVec::new();
+        let mut accounts: SmallVec<[Sought; 4]> = SmallVec::new();
         for (index, claim) in claims.iter().enumerate() {
-            match self.entry(claim, now) {
-                Some(entry) => accounts.push((entry, claim.text().into(), claim.budget.clone())),
-                None => return Holding::now(Err(Short::full(index))),
+            for key in claim.keys() {
+                let Some(entry) = self.entry(&key, now) else {
+                    return Holding::now(Err(Short {
+                        index,
+                        ..Short::full()
+                    }));
+                };
+                accounts.push(Sought {
+                    entry,
+                    text: key.text().into(),
+                    budget: claim.budget.clone(),
+                    index,
+                });
             }
         }
         let ledger = self.clone();
@@ -181,13 +193,15 @@ impl Ledger {
                 // Heard from here on, so that no answer comes unheard between the try and the wait.
                 let changes: SmallVec<[_; 4]> = accounts
                     .iter()
-                    .map(|(entry, ..)| entry.lock().changed().cloned().map(Notify::notified_owned))
+                    .map(|sought| sought.entry.lock().changed().cloned())
+                    .map(|changed| changed.map(Notify::notified_owned))
                     .collect();
-                let short = match ledger.hold_all(&accounts, amount) {
-                    Err(short) if short.why == Why::Unavailable => short,
-                    result => return result,
+                let (number, short) = match ledger.hold_all(&accounts, amount) {
+                    Ok(hold) => return Ok(hold),
+                    Err((number, short)) if short.why == Why::Unavailable => (number, short),
+                    Err((_, short)) => return Err(short),
                 };
-                let is_late = match changes.into_iter().nth(short.index).flatten() {
+                let is_late = match changes.into_iter().nth(number).flatten() {
                     Some(change) => timeout_at(deadline, change).await.is_err(),
                     // It rested. Now it is in use, and there is something to wait for.
                     None => Instant::now() >= deadline,
@@ -202,71 +216,42 @@ impl Ledger {
     /// What is known of a budget; nothing if it was not used here lately.
     #[must_use]
     pub fn snapshot(&self, claim: &Claim<'_>) -> Option<State> {
-        let entry = self.desk.table.find(claim)?;
         let now = self.desk.now();
-        let figures = entry.lock().figures(claim, now);
+        let figures = claim.keys().filter_map(|key| {
+            let entry = self.desk.table.find(&key)?;
+            Some(entry.lock().figures(&key, claim.budget, now))
+        });
+        let figures = figures.min_by_key(|figures| figures.left)?;
         Some(State::new(figures, now))
     }
 
-    /// Settles all parts to what was spent in each account. Answers the largest debt.
-    fn settle(&self, shares: Shares, spent: i64) -> i64 {
+    /// Holds in all, or tells which of them is short.
+    fn hold_all(&self, accounts: &[Sought], amount: Cost) -> Result<Hold, (usize, Short)> {
         let now = self.desk.now();
-        let mut shares = shares.into_iter().peekable();
-        let (mut rest, mut most) = (spent, 0);
-        while let Some(Share { entry, part, claim }) = shares.next() {
-            let is_last = shares.peek().is_none_or(|next| next.claim != claim);
-            // The parts of an account are used up one after the other; the last takes what is too much.
-            let takes = if is_last {
-                rest
-            } else {
-                rest.min(part.amount())
-            };
-            rest = if is_last { spent } else { rest - takes };
-            let is_over = takes > part.amount();
-            let (debt, warning, begins) = {
-                let mut state = entry.lock();
-                let account = state
-                    .awake()
-                    .expect("it does not rest while something is open");
-                let debt = account.settle(part, takes, now);
-                let used = account.warning(self.options.warn_at);
-                let warning =
-                    used.map(|used| (Arc::clone(account.text()), used, account.budget().limit()));
-                if is_over {
-                    // It takes more than was held and noted. That it is spent cannot be undone, whether this is noted or not.
-                    self.desk.note(&mut state);
-                }
-                (debt, warning, Teller::hire(&mut state, now))
-            };
-            most = most.max(debt);
-            if begins {
-                self.teller(&entry).spawn();
-            }
-            if let Some((text, used, limit)) = warning {
-                self.options.warn(&text, used, limit);
-            }
-        }
-        most
-    }
-
-    fn hold_all(&self, accounts: &[Kept], amount: Cost) -> Result<Hold, Short> {
-        let now = self.desk.now();
-        let mut shares = Shares::new();
-        for (index, (entry, text, budget)) in accounts.iter().enumerate() {
+        let (mut shares, mut lifetime) = (Shares::new(), None);
+        for (number, sought) in accounts.iter().enumerate() {
+            let Sought {
+                entry,
+                text,
+                budget,
+                index,
+            } = sought;
             let named = (|| Arc::clone(text), budget);
-            if let Err(short) = self.hold_in(entry, named, index, (amount, now), &mut shares) {
+            if let Err(short) = self.hold_in(entry, named, number, (amount, now), &mut shares) {
                 self.settle(shares, 0);
-                return Err(short);
+                let index = *index;
+                return Err((number, Short { index, ..short }));
             }
+            lifetime = self.desk.shorter(lifetime, budget, now);
         }
-        Ok(Hold::new(self.clone(), shares, amount))
+        Ok(Hold::new(self.clone(), shares, amount, lifetime))
     }
 
     fn hold_in(
         &self,
         entry: &Arc<Entry>,
         (text, budget): (impl FnOnce() -> Arc<str>, &Budget),
-        claim: usize,
+        number: usize,
         (amount, now): (Cost, u64),
         shares: &mut Shares,
     ) -> Result<(), Short> {
@@ -274,7 +259,7 @@ impl Ledger {
         if state.awake().is_none() {
             drop(state);
             if !self.has_place() {
-                return Err(Short::full(claim));
+                return Err(Short::full());
             }
             state = entry.lock();
         }
@@ -284,7 +269,7 @@ impl Ledger {
             shares.push(Share {
                 entry: Arc::clone(entry),
                 part,
-                claim,
+                number,
             });
         });
         let held = held.map_err(|why| {
@@ -294,7 +279,7 @@ impl Ledger {
                 .is_known(now)
                 .then(|| Cost::from_nanos(figures.left));
             Short {
-                index: claim,
+                index: 0, // told by who knows the claims
                 why,
                 left,
                 resets_in,
@@ -304,7 +289,7 @@ impl Ledger {
         let is_noted = held.is_err() || self.desk.note(&mut state);
         let held = held.and_then(|()| match is_noted {
             true => Ok(()),
-            false => Err(Short::full(claim)),
+            false => Err(Short::full()),
         });
         let begins = Teller::hire(&mut state, now);
         let awake = rested.then(|| self.desk.table.put_last([Arc::clone(entry)]));
@@ -321,12 +306,12 @@ impl Ledger {
         held
     }
 
-    fn entry(&self, claim: &Claim<'_>, now: u64) -> Option<Arc<Entry>> {
+    fn entry(&self, key: &Key<'_>, now: u64) -> Option<Arc<Entry>> {
         let table = &self.desk.table;
         let max = self.options.max_accounts;
         table
-            .find(claim)
-            .or_else(|| self.has_place().then(|| table.entry(claim, max, now))?)
+            .find(key)
+            .or_else(|| self.has_place().then(|| table.entry(key, max, now))?)
     }
 
     /// Whether one more account can be in use.
@@ -346,6 +331,15 @@ impl Ledger {
             Arc::clone(entry),
         )
     }
+}
+
+/// An account that is waited for, and for which of the claims.
+struct Sought {
+    entry: Arc<Entry>,
+    /// Its name in the bank.
+    text: Arc<str>,
+    budget: Budget,
+    index: usize,
 }
 
 impl fmt::Debug for Ledger {
@@ -370,6 +364,20 @@ impl Desk {
     /// In milliseconds since the ledger began.
     fn now(&self) -> u64 {
         u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// How long a call may live that was held for now, if this budget pays for it, too.
+    fn shorter(&self, other: Option<Lifetime>, budget: &Budget, now: u64) -> Option<Lifetime> {
+        let Some(strict) = budget.strictness() else {
+            return other;
+        };
+        let now = self.instant(now);
+        let end_by = now.checked_add(strict.longest_call).unwrap_or(now);
+        let own = Lifetime {
+            send_by: end_by.min(now + GUARD),
+            end_by,
+        };
+        Some(other.map_or(own, |other| other.and(own)))
     }
 
     fn instant(&self, millis: u64) -> Instant {

@@ -4,7 +4,9 @@ mod account;
 mod accounts;
 mod away;
 pub mod bank;
+mod blocked;
 mod booking;
+mod bound;
 mod bucket;
 mod budget;
 mod estimate;
@@ -13,6 +15,7 @@ mod gather;
 mod layer;
 mod ledger;
 mod measures;
+mod open;
 mod permit;
 mod policy;
 mod quota;
@@ -40,6 +43,7 @@ pub use self::{
     account::Account,
     away::Away,
     bank::Bank,
+    bound::Bound,
     budget::Budget,
     gate::{Deciding, QuotaGate},
     layer::QuotaLayer,

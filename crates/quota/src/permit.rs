@@ -99,9 +99,10 @@ impl Permit {
     }
 
     /// Tells whoever sends the request what is paid for.
-    pub(crate) fn allow(&self, parts: &mut request::Parts) {
-        if let (Some(booking), Some(trail)) = (&self.booking, &self.trail) {
+    pub(crate) fn allow(&mut self, parts: &mut request::Parts) {
+        if let (Some(booking), Some(trail)) = (&mut self.booking, &self.trail) {
             booking.allow(parts, trail);
+            booking.open(&self.accounts);
         }
     }
 
@@ -168,7 +169,7 @@ impl Observer for Permit {
             None => Spent::Unknown,
         };
         if let (Some(booking), Some(trail)) = (self.booking.take(), &self.trail) {
-            booking.settle(Bill::of(trail, self.rejected), trail);
+            booking.settle(Bill::of(trail, self.rejected), trail, &self.accounts);
         }
         self.close(Some(spent));
     }

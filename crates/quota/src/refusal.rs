@@ -107,12 +107,33 @@ pub(crate) fn budget_unavailable() -> Rejection {
     .with_retry_after(SOON)
 }
 
+/// What the target may cost is not known: it has passed its bound.
+pub(crate) fn target_blocked(target: &str) -> Rejection {
+    let message = format!(
+        "\"{target}\" has billed more than the most that a call could cost, so that no budget can bound it"
+    );
+    Rejection::new(StatusCode::SERVICE_UNAVAILABLE, "target_blocked", message).about_target()
+}
+
 /// Budgets without a ledger would not be kept.
 pub(crate) fn no_ledger() -> Rejection {
     Rejection::new(
         StatusCode::INTERNAL_SERVER_ERROR,
         "ledger_missing",
         "the service does not know how to keep the budget that applies",
+    )
+}
+
+/// What is spent of two budgets would be mixed up.
+pub(crate) fn ambiguous(due: &Due) -> Rejection {
+    let message = format!(
+        "the service has two budgets that are both called \"{}\" for one account",
+        due.policy.name()
+    );
+    Rejection::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "budget_ambiguous",
+        message,
     )
 }
 

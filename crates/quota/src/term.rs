@@ -2,7 +2,7 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use tollgate_core::{
     Rejection,
-    fact::{BudgetTerm, Call, Measure, Mode, Period, Principal, RateTerm, Scope, Terms},
+    fact::{BudgetTerm, Call, Measure, Mode, Principal, RateTerm, Scope, Terms},
 };
 
 use crate::{
@@ -138,14 +138,20 @@ impl Gather<'_> {
             }
         }
         if only.contain(Measures::MONEY) && !hidden.budgets {
-            self.budgets(rule, scope, subject, &terms.budgets);
+            self.budgets(rule, scope, subject, &terms.budgets)?;
         }
         Ok(())
     }
 
-    fn budgets(&mut self, rule: &Rule, scope: Scope, subject: Subject<'_>, terms: &[BudgetTerm]) {
+    fn budgets(
+        &mut self,
+        rule: &Rule,
+        scope: Scope,
+        subject: Subject<'_>,
+        terms: &[BudgetTerm],
+    ) -> Result<(), Rejection> {
         let call = self.parts.extensions.get::<Call>();
-        for (index, term) in terms.iter().enumerate() {
+        for term in terms {
             let pays = match call {
                 Some(call) => term.pays_for(&call.model),
                 None => term.models.is_none(),
@@ -158,36 +164,28 @@ impl Gather<'_> {
                 budget.mode = Mode::Observe;
             }
             let budget = Arc::new(budget);
-            let name: Arc<str> = budget_name(&terms[..index], term).into();
-            self.dues.push(Due {
+            let name: Arc<str> = budget_name(term).into();
+            self.due(Due {
                 policy: Policy::of_budget(name_of(scope, &name).into(), &budget),
                 scope: scope.as_str(),
                 account: subject.text(),
                 name,
                 budget,
-            });
+            })?;
         }
+        Ok(())
     }
 }
 
-/// What an account's budget is kept by. The first one of its models has no period in its name: another period takes effect
-/// when the running window ends, and does not begin a budget anew.
-fn budget_name(before: &[BudgetTerm], term: &BudgetTerm) -> String {
-    let mut name = match &term.models {
-        Some(models) => format!("budget {models}"),
-        None => "budget".to_owned(),
-    };
-    let like = before.iter().filter(|it| it.models == term.models);
-    let periods: Vec<Period> = like.map(|it| it.every).collect();
-    if !periods.is_empty() {
-        name = format!("{name} {}", term.every.as_str());
-        let twins = periods.iter().filter(|every| **every == term.every);
-        match twins.count() {
-            0 => {}
-            twins => name = format!("{name} {}", twins + 1),
-        }
+/// What an account's budget is kept by: neither its numbers nor its place among others, so that an edit forgives nothing.
+/// Another period takes effect when the running window ends.
+fn budget_name(term: &BudgetTerm) -> String {
+    match (&term.name, &term.models) {
+        // Two ways of writing it, as one's name may be another's model.
+        (Some(name), _) => format!("budget:{name}"),
+        (None, Some(models)) => format!("budget {models}"),
+        (None, None) => "budget".to_owned(),
     }
-    name
 }
 
 /// Defaults that do not apply, for a key has its own of the kind.

@@ -225,11 +225,13 @@ async fn all_budgets_pay_or_none() {
 async fn a_budget_can_be_for_some_models() {
     let ledger = Ledger::volatile();
     let term = |models: Option<&str>, limit| BudgetTerm {
+        name: None,
         limit: Cost::from_nanos(limit),
         every: Period::Day,
         zone: "UTC".into(),
         mode: Mode::Hard,
         models: models.map(Into::into),
+        strict: None,
     };
     let terms = Terms {
         budgets: vec![term(None, 1_000), term(Some("large-*"), 50)],

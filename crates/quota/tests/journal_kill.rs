@@ -16,6 +16,7 @@ use tollgate_quota::{
     Bank, Budget, Claim, Journal, Ledger, Settlement,
     bank::{
         Answer, Answering, Asker, Authority, BankError, MemoryAuthority, Message, Order, Window,
+        calendar::Calendar,
     },
 };
 
@@ -188,8 +189,7 @@ fn read_message(words: &[&str]) -> Option<Message<Order>> {
     let ask = match kind {
         "grant" => Order::Grant {
             limit: Cost::from_nanos(LIMIT),
-            every: Period::Total,
-            zone: "UTC".into(),
+            calendar: Calendar::new(Period::Total, "UTC"),
             least: first,
             wish: amount,
         },

@@ -148,7 +148,7 @@ impl SqlAuthority {
             let known = Memory::new(memory.lost_at, memory.rest_stated, locked);
             let mut book = rows::book(&known, windows.clone(), askers, message, clock)?;
             let told = book.askers.get(&message.asker).cloned();
-            let answer = book.decide(message, clock).map_err(SqlError::Zone)?;
+            let answer = book.decide(message, clock).map_err(SqlError::Calendar)?;
 
             sqlx::query("UPDATE tollgate_budget SET clock_floor = $2 WHERE account = $1")
                 .bind(account)

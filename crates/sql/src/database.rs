@@ -1,3 +1,4 @@
+mod attaching;
 pub(crate) mod mark;
 mod migrations;
 #[cfg(feature = "postgres")]
@@ -5,10 +6,12 @@ pub(crate) mod postgres;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 
-use std::{fmt, future::Future, time::Duration};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
+use tokio::time::{Instant, sleep};
 
+use self::attaching::{Attaching, RETRY};
 use crate::SqlError;
 
 /// A database: SQLite in one file, or Postgres. Clones share the connections.
@@ -16,6 +19,8 @@ use crate::SqlError;
 pub struct Database {
     pub(crate) pool: Pool,
     deadline: Duration,
+    /// What sets it up, if it could not be reached when it was opened.
+    attaching: Option<Arc<Attaching>>,
 }
 
 impl Database {
@@ -27,22 +32,42 @@ impl Database {
     /// # Errors
     /// When there is no such database, it cannot be reached, or it belongs to a later version.
     pub async fn open(url: &SecretString) -> Result<Self, SqlError> {
-        let url = url.expose_secret();
-        let pool = match url.split_once("://") {
-            #[cfg(feature = "sqlite")]
-            Some(("sqlite", path)) => Pool::Sqlite(sqlite::Sqlite::open(path).await?),
-            #[cfg(feature = "postgres")]
-            Some(("postgres" | "postgresql", _)) => Pool::Postgres(postgres::open(url).await?),
-            _ => return Err(SqlError::Address(ADDRESS)),
-        };
-        let database = Self {
-            pool,
-            deadline: DEADLINE,
-        };
-        // Another process may be at it just now.
-        let patient = database.clone().with_deadline(12 * DEADLINE);
-        patient.within(migrations::run(&database)).await?;
+        let database = Self::at(url).await?;
+        let until = Instant::now() + DEADLINE;
+        while let Err(error) = database.set_up().await {
+            // A server may be starting just now.
+            if !error.is_away() || Instant::now() >= until {
+                return Err(error);
+            }
+            sleep(RETRY).await;
+        }
         Ok(database)
+    }
+
+    /// The same for who can do without for a while: a Postgres that cannot be reached is opened as soon as it can be, and
+    /// until then all calls fail with [`SqlError::Away`].
+    ///
+    /// # Errors
+    /// When the address is none, a file cannot be opened, the server refuses, or the database belongs to a later version.
+    ///
+    /// # Panics
+    /// Outside a Tokio runtime.
+    pub async fn attach(url: &SecretString) -> Result<Self, SqlError> {
+        let mut database = Self::at(url).await?;
+        match database.set_up().await {
+            Err(error) if error.is_away() && !database.is_file() => {
+                let attaching = Attaching::start(database.clone());
+                database.attaching = Some(Arc::new(attaching));
+            }
+            done => done?,
+        }
+        Ok(database)
+    }
+
+    /// Whether it was reached, and its tables brought up to date; it may be away since.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.attaching.as_ref().is_none_or(|it| it.is_done())
     }
 
     /// Sets how long a call may take; 5 seconds by default.
@@ -54,11 +79,51 @@ impl Database {
 
     /// Closes the connections, when those who use them are done.
     pub async fn close(&self) {
+        if let Some(attaching) = &self.attaching {
+            attaching.stop();
+        }
         match self.pool {
             #[cfg(feature = "sqlite")]
             Pool::Sqlite(ref sqlite) => sqlite.close().await,
             #[cfg(feature = "postgres")]
             Pool::Postgres(ref pool) => pool.close().await,
+        }
+    }
+
+    /// The database at an address; a server is not asked yet.
+    async fn at(url: &SecretString) -> Result<Self, SqlError> {
+        let url = url.expose_secret();
+        let pool = match url.split_once("://") {
+            #[cfg(feature = "sqlite")]
+            Some(("sqlite", path)) => Pool::Sqlite(sqlite::Sqlite::open(path).await?),
+            #[cfg(feature = "postgres")]
+            Some(("postgres" | "postgresql", _)) => Pool::Postgres(postgres::pool(url)?),
+            _ => return Err(SqlError::Address(ADDRESS)),
+        };
+        Ok(Self {
+            pool,
+            deadline: DEADLINE,
+            attaching: None,
+        })
+    }
+
+    /// Reaches it, and brings its tables up to date.
+    async fn set_up(&self) -> Result<(), SqlError> {
+        #[cfg(feature = "postgres")]
+        if let Pool::Postgres(pool) = &self.pool {
+            postgres::reach(pool).await?;
+        }
+        // Another process may be at it just now.
+        let patient = self.clone().with_deadline(12 * DEADLINE);
+        patient.within(migrations::run(self)).await
+    }
+
+    const fn is_file(&self) -> bool {
+        match self.pool {
+            #[cfg(feature = "sqlite")]
+            Pool::Sqlite(_) => true,
+            #[cfg(feature = "postgres")]
+            Pool::Postgres(_) => false,
         }
     }
 
@@ -77,6 +142,9 @@ impl Database {
         &self,
         work: impl Future<Output = Result<T, SqlError>>,
     ) -> Result<T, SqlError> {
+        if !self.is_open() {
+            return Err(SqlError::Away);
+        }
         let done = tokio::time::timeout(self.deadline, work).await;
         done.unwrap_or(Err(SqlError::Late(self.deadline)))
     }

@@ -2,7 +2,7 @@ use std::fs;
 
 use http::HeaderName;
 use tollgate::{
-    auth::{ApiKeys, AuthLayer, Issuer, Jwt, KeyRing, Or, Subject, Verifier},
+    auth::{ApiKeys, AuthLayer, Issuer, Jwt, KeyRing, Or, Subject, Verdict, Verifier, Within},
     core::fact::{Certificate, Principal},
 };
 
@@ -11,8 +11,9 @@ use crate::{
     config::{self, CertificateName, Config},
 };
 
-/// Whoever may know a credential: the configured keys, those in the database, and the issuers of tokens.
-pub(crate) type Verifiers = Or<Or<ApiKeys, Option<KeyRing>>, Option<Jwt>>;
+/// Whoever may know a credential: the configured keys, those in the database, and the issuers of tokens. Keys of the
+/// database are bound to its groups already.
+pub(crate) type Verifiers = Or<Or<Within<ApiKeys>, Option<KeyRing>>, Within<Option<Jwt>>>;
 
 /// How callers are known.
 pub(crate) fn auth(config: &Config, ring: Option<KeyRing>) -> Result<AuthLayer<Verifiers>, Error> {
@@ -20,7 +21,8 @@ pub(crate) fn auth(config: &Config, ring: Option<KeyRing>) -> Result<AuthLayer<V
     for key in &config.keys {
         keys = keys.with_digest(key.digest()?, key.principal());
     }
-    let verifiers = keys.or(ring).or(tokens(&config.auth.issuers)?);
+    let tokens = tokens(&config.auth.issuers)?.within(ring.clone());
+    let verifiers = keys.within(ring.clone()).or(ring.clone()).or(tokens);
     // Each SDK sends its key in a header of its own.
     let mut layer = AuthLayer::new(verifiers).headers(KEY_HEADERS);
     if let Some(certificates) = &config.auth.certificates {
@@ -30,7 +32,13 @@ pub(crate) fn auth(config: &Config, ring: Option<KeyRing>) -> Result<AuthLayer<V
             certificates.org.clone(),
         );
         layer = layer
-            .certificates(move |shown| holder(shown, identity, team.as_deref(), org.as_deref()))
+            .certificates(move |shown| {
+                let holder = holder(shown, identity, team.as_deref(), org.as_deref());
+                match (holder, &ring) {
+                    (Some(holder), Some(ring)) => ring.bind(holder),
+                    (holder, _) => Verdict::from(holder),
+                }
+            })
             // A client may show a certificate to the network, and a key to us.
             .credential_over_certificate();
     }

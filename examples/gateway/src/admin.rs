@@ -1,6 +1,8 @@
 mod budgets;
 mod guard;
 mod keys;
+mod page;
+mod problem;
 
 use std::{
     sync::{
@@ -14,20 +16,21 @@ use axum::{
     Router,
     extract::RawQuery,
     http::{HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::IntoResponse,
     routing::get,
 };
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
 use tollgate::{
-    auth::{ApiKeys, AuthLayer},
+    auth::{ApiKeys, AuthLayer, KeyRing},
     core::fact::Principal,
     quota::usage::RollUp,
 };
 
-pub(crate) use self::{budgets::BudgetDesk, keys::KeyDesk};
+use self::problem::Problem;
 use crate::usage;
+
+pub(crate) use self::{budgets::BudgetDesk, keys::KeyDesk};
 
 /// What operators ask: metrics, and whether the gateway lives and takes requests.
 #[derive(Clone, Debug)]
@@ -62,8 +65,13 @@ impl Admin {
         }
     }
 
-    /// Everything for operators; the API by a token, if there is one.
-    pub(crate) fn router(self, api: Router, token: Option<&SecretString>) -> Router {
+    /// Everything for operators; the API by a token, if there is one. A ring knows how the database is.
+    pub(crate) fn router(
+        self,
+        api: Router,
+        token: Option<&SecretString>,
+        ring: Option<KeyRing>,
+    ) -> Router {
         let metrics = self.metrics;
         let draining = self.draining;
         let api = api.layer(axum::middleware::from_fn(guard::no_pages));
@@ -81,9 +89,13 @@ impl Admin {
             .route("/healthz", get(async || "ok\n"))
             .route(
                 "/readyz",
-                get(async move || match draining.load(Relaxed) {
-                    true => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
-                    false => (StatusCode::OK, "ok\n"),
+                get(async move || match &ring {
+                    _ if draining.load(Relaxed) => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+                    // Who needs no database is served; and without it no other gateway would be ready, either.
+                    Some(ring) if !ring.status().reachable => {
+                        (StatusCode::OK, "ok, but the database is away\n")
+                    }
+                    _ => (StatusCode::OK, "ok\n"),
                 }),
             )
     }
@@ -95,14 +107,14 @@ pub(crate) fn api(keys: Option<KeyDesk>, budgets: Option<BudgetDesk>, usage: Rol
         let query = usage::parse(&query.unwrap_or_default());
         match usage::read(&usage, query).await {
             Ok(text) => ([(header::CONTENT_TYPE, JSON)], text).into_response(),
-            Err(rejection) => problem(rejection.status(), rejection.code(), rejection.message()),
+            Err(it) => Problem::new(it.status(), it.code(), it.message()).into_response(),
         }
     };
     let nothing = match keys {
         Some(_) => "there is nothing here",
         None => "there is nothing here: keys and groups need a [database]",
     };
-    let nothing = async move || problem(StatusCode::NOT_FOUND, "not_found", nothing);
+    let nothing = async move || Problem::new(StatusCode::NOT_FOUND, "not_found", nothing);
     let router = Router::new().route("/usage", get(read)).fallback(nothing);
     let router = match budgets {
         Some(budgets) => router.merge(budgets.router()),
@@ -112,12 +124,6 @@ pub(crate) fn api(keys: Option<KeyDesk>, budgets: Option<BudgetDesk>, usage: Rol
         Some(keys) => router.merge(keys.router()),
         None => router,
     }
-}
-
-/// An answer for operators when something does not go.
-fn problem(status: StatusCode, code: &str, message: &str) -> Response {
-    let error = json!({ "error": { "code": code, "message": message } });
-    (status, axum::Json(error)).into_response()
 }
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");

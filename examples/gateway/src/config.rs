@@ -483,6 +483,12 @@ mod tests {
                 "zone",
             ),
             (
+                format!(
+                    "{provider}{model}[quota.default]\nbudgets = [{{ usd = 1, every = \"day\" }}, {{ usd = 9, every = \"month\" }}]\n"
+                ),
+                "give one a `name`",
+            ),
+            (
                 format!("{provider}{model}[database]\nurl = \"mysql://x\"\n"),
                 "sqlite://",
             ),

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use axum::Router;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
@@ -28,7 +29,7 @@ use secrecy::ExposeSecret;
 use tokio::{
     net::{TcpListener, TcpStream},
     signal::unix::{Signal, SignalKind, signal},
-    sync::watch,
+    sync::{Semaphore, watch},
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -134,13 +135,15 @@ impl Server {
             stores.budgets.clone(),
             stores.usage.clone(),
         );
-        let router = self.admin.clone().router(api, config.admin.token.as_ref());
-        tokio::spawn(async move { axum::serve(self.operators, router).await });
+        let ring = stores.keys.as_ref().map(|desk| desk.ring.clone());
+        let token = config.admin.token.as_ref();
+        let router = self.admin.clone().router(api, token, ring);
+        let deadline = config.server.header_timeout;
 
         let mut http = auto::Builder::new(TokioExecutor::new());
         http.http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(self.config.server.header_timeout);
+            .header_read_timeout(deadline);
         // Bounds on work a connection, against resets and floods of frames.
         http.http2()
             .timer(TokioTimer::new())
@@ -149,6 +152,7 @@ impl Server {
             .max_pending_accept_reset_streams(20)
             .max_local_error_reset_streams(Some(256))
             .keep_alive_interval(Some(Duration::from_secs(30)));
+        tokio::spawn(operate(self.operators, http.clone(), router, deadline));
         let tls = self
             .config
             .server
@@ -168,7 +172,7 @@ impl Server {
             let connection = Connection {
                 http: http.clone(),
                 service: service.clone(),
-                deadline: self.config.server.header_timeout,
+                deadline,
                 watcher: graceful.watcher(),
             };
             match tls.clone() {
@@ -210,6 +214,31 @@ impl Server {
     }
 }
 
+/// Serves operators as callers are served, but a few connections at a time.
+async fn operate(
+    listener: TcpListener,
+    http: auto::Builder<TokioExecutor>,
+    service: Router,
+    deadline: Duration,
+) {
+    let free = Arc::new(Semaphore::new(OPERATORS));
+    let never = GracefulShutdown::new();
+    while let Ok(place) = Arc::clone(&free).acquire_owned().await {
+        let (socket, address) = accept(&listener).await;
+        let connection = Connection {
+            http: http.clone(),
+            service: service.clone(),
+            deadline,
+            watcher: never.watcher(),
+        };
+        tokio::spawn(async move {
+            let peer = Peer::new(address);
+            connection.serve(TokioIo::new(socket), peer).await;
+            drop(place);
+        });
+    }
+}
+
 /// What it takes to serve a connection.
 struct Connection<S> {
     http: auto::Builder<TokioExecutor>,
@@ -225,7 +254,7 @@ where
         + Send
         + 'static,
     S::Future: Send,
-    B: Body<Data = Bytes, Error = BoxError> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     async fn serve<I>(self, io: I, peer: Peer)
     where
@@ -315,6 +344,9 @@ async fn watch_prices(config: Arc<Config>, prices: watch::Sender<Prices>) {
         }
     }
 }
+
+/// How many connections of operators are served at a time.
+const OPERATORS: usize = 128;
 
 /// How often it is looked whether the file of prices has changed.
 const PRICES_READ: Duration = Duration::from_secs(1);

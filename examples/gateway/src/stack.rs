@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode, request::Parts};
 use http_body::Body;
 use hyper::body::Incoming;
+use tokio::sync::watch;
 use tollgate::{
     audit::{AuditLayer, Log},
     auth::{HygieneLayer, PermitLayer, permits},
@@ -15,11 +16,10 @@ use tollgate::{
         fact::{Call, Scope, Terms},
     },
     llm::{
-        Catalog, CatalogLayer, EmbeddingsBatch, InspectLayer, Model, RenderLayer, Upstream,
-        WorstCase,
+        Catalog, CatalogLayer, EmbeddingsBatch, InspectLayer, Model, Prices, RenderLayer, Upstream,
     },
     observe::{ObserveLayer, RequestIdLayer},
-    quota::{Away, Measures, QuotaLayer, Rule, usage::UsageLayer},
+    quota::{Away, Bound, Measures, QuotaLayer, Rule, usage::UsageLayer},
 };
 use tower::{Service, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -52,6 +52,8 @@ pub(crate) fn stack(
 > {
     let ring = stores.keys.as_ref().map(|desk| desk.ring.clone());
     let catalog = catalog(config)?;
+    let spending = spending(config, stores, &upstream);
+    tokio::spawn(reprice(spending.clone(), upstream.watched_prices()));
     Ok(ServiceBuilder::new()
         .layer(CatchPanicLayer::custom(panicked)) // outermost: a panic costs one request
         .layer(GateLayer::new(CloseUnread)) // outside all that refuses: a client is told when its connection ends
@@ -77,7 +79,7 @@ pub(crate) fn stack(
         .layer(PermitLayer::new(permits::clearance)) // this caller's data, to this target
         .layer(drain(config.quota.on_disconnect)) // outside quota, which hears how the answer went on
         .layer(limits_of_targets(config, stores))
-        .layer(spending(config, stores, upstream.worst_case())) // tokens and money, for each attempt by itself
+        .layer(spending) // tokens and money, for each attempt by itself
         .layer(breaker(&config.breaker)) // sees only what really was sent
         .layer(batch(config.batch.as_ref())) // embeddings that come together go out as one
         .layer(timeout(&config.timeout)) // inside the breaker: a target that is too slow is failing
@@ -128,8 +130,9 @@ fn limits_of_targets(config: &Config, stores: &Stores) -> QuotaLayer {
 }
 
 /// Tokens and money, held for the worst case before a target is asked.
-fn spending(config: &Config, stores: &Stores, worst: WorstCase) -> QuotaLayer {
+fn spending(config: &Config, stores: &Stores, upstream: &Upstream) -> QuotaLayer {
     let quota = &config.quota;
+    let (worst, prices) = (upstream.worst_case(), upstream.watched_prices());
     let status = StatusCode::from_u16(quota.budget_status).expect("it was validated");
     let layer = limits(config, stores)
         .rule(Rule::terms(Scope::Model, named(&quota.models)))
@@ -137,10 +140,24 @@ fn spending(config: &Config, stores: &Stores, worst: WorstCase) -> QuotaLayer {
         .rule(Rule::terms(Scope::Target, named(&quota.targets)))
         .expect_output(quota.expect_output)
         .ledger(stores.ledger.clone())
-        .worst(move |parts, output| worst.of(parts, output))
         .spent_status(status)
         .only(Measures::SPENDING);
+    let layer = match config.prices.file {
+        None => layer.worst(move |parts, output| worst.of(parts, output)),
+        Some(_) => layer.bound(move |parts, output| {
+            let (cost, size) = worst.size(parts, output)?;
+            let prices = prices.clone();
+            Ok(Bound::new(cost, size.output()).again(move || size.cost(&prices.borrow())))
+        }),
+    };
     if quota.clamp { layer.clamp(1) } else { layer }
+}
+
+/// Tells what holds money of each new table of prices.
+async fn reprice(spending: QuotaLayer, mut prices: watch::Receiver<Prices>) {
+    while prices.changed().await.is_ok() {
+        spending.reprice();
+    }
 }
 
 /// A layer whose rates are in Redis, where there is one.

@@ -28,6 +28,7 @@ use crate::{
 /// What the gateway remembers, and where.
 #[derive(Clone, Debug)]
 pub(crate) struct Stores {
+    database: Option<Database>,
     /// Keys in the database, if there is one.
     pub(crate) keys: Option<KeyDesk>,
     /// What is granted of budgets, if they are in a database.
@@ -39,7 +40,7 @@ pub(crate) struct Stores {
 }
 
 impl Stores {
-    /// Opens them. A Redis that is away is found later.
+    /// Opens them. A Redis or a Postgres that is away is found later.
     pub(crate) async fn open(config: &Config) -> Result<Self, Error> {
         let redis = config.redis.as_ref().map(redis).transpose()?;
         let prefix = config.redis.as_ref().map_or("", |redis| &redis.prefix);
@@ -50,6 +51,7 @@ impl Stores {
         });
         let Some(configured) = &config.database else {
             return Ok(Self {
+                database: None,
                 keys: None,
                 budgets: None,
                 ledger: told(Ledger::volatile(), config),
@@ -57,7 +59,7 @@ impl Stores {
                 rates,
             });
         };
-        let database = Database::open(&configured.url)
+        let database = Database::attach(&configured.url)
             .await
             .map_err(|error| format!("cannot open the database: {}", crate::chain(&error)))?;
         let mut authority = SqlAuthority::new(database.clone());
@@ -87,8 +89,12 @@ impl Stores {
             .max_stale(config.auth.max_stale)
             .prefix("tg-");
         let ring = KeyRing::watch(SqlKeys::new(database.clone()), pepper.clone(), policy);
-        // Else the first callers would be told that keys cannot be checked.
-        let _ = timeout(READS, ring.reached(0)).await;
+        if database.is_open() {
+            // Else the first callers would be told that keys cannot be checked.
+            let _ = timeout(READS, ring.reached(0)).await;
+        } else {
+            tracing::warn!("the database is away: what needs it will work when it is there");
+        }
         Ok(Self {
             keys: Some(KeyDesk {
                 keys: Keys::new(SqlKeys::new(database.clone()), pepper),
@@ -96,14 +102,20 @@ impl Stores {
             }),
             budgets,
             ledger: told(ledger, config),
-            usage: RollUp::new(SqlUsage::new(database)),
+            usage: RollUp::new(SqlUsage::new(database.clone())),
+            database: Some(database),
             rates,
         })
     }
 
-    /// Gives back what is not needed any more, and hands over what was counted.
+    /// Gives back what is not needed any more, hands over what was counted, and leaves the embedded database in one file.
     pub(crate) async fn close(&self) {
         tokio::join!(self.ledger.close(), self.usage.close());
+        if let Some(database) = &self.database
+            && timeout(CLOSES, database.close()).await.is_err()
+        {
+            tracing::warn!("the database is still in use");
+        }
     }
 }
 
@@ -186,6 +198,9 @@ fn make(path: &Path) -> io::Result<()> {
     fs::remove_file(&beside)?;
     linked
 }
+
+/// How long the database's connections may take to end.
+const CLOSES: Duration = Duration::from_secs(5);
 
 /// How long the gateway waits for its keys before it takes requests.
 const READS: Duration = Duration::from_secs(10);

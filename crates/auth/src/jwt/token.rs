@@ -1,7 +1,8 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
+use tollgate_core::json;
 
-use super::{Algorithm, json};
+use super::Algorithm;
 
 /// A signed token that has been taken apart, and of which nothing is believed yet.
 ///
@@ -46,7 +47,7 @@ impl<'a> Token<'a> {
 
 /// An object in base64url, which is strict: no padding, no other alphabet, no bits beyond the last byte.
 fn part(text: &str) -> Option<Value> {
-    json::object(&URL_SAFE_NO_PAD.decode(text).ok()?)
+    json::object(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
 }
 
 /// A member that may be absent, but is text when it is there.

@@ -4,16 +4,20 @@ use std::{
     sync::Arc,
 };
 
-use tollgate_core::fact::{Allotment, Permissions, Principal, Scope, Terms};
+use tollgate_core::fact::{Principal, Scope};
 
-use super::{GroupKind, GroupRecord, KeyRecord};
+use super::{
+    GroupKind, GroupRecord, KeyRecord,
+    groups::{Groups, TWO_GROUPS},
+    restrictions::Restrictions,
+};
 use crate::KeyDigest;
 
 /// All keys and groups, and who is above whom.
 #[derive(Default)]
 pub(super) struct Directory {
-    keys: HashMap<Arc<str>, Entry<KeyRecord>>,
-    groups: HashMap<(GroupKind, Arc<str>), Entry<GroupRecord>>,
+    keys: HashMap<Arc<str>, Entry>,
+    groups: Groups,
     below: HashMap<Node, HashSet<Node>>,
 }
 
@@ -38,36 +42,42 @@ impl Directory {
         for above in record.above() {
             self.below.entry(above).or_default().insert(node.clone());
         }
-        let (permissions, terms) = (
+        let restrictions = Restrictions::new(
+            (Scope::Key, &record.id),
             mem::take(&mut record.permissions),
             mem::take(&mut record.terms),
+            record.classification,
         );
-        let entry = Entry::new(record, permissions, terms);
-        self.keys.insert(Arc::clone(&entry.record.id), entry);
+        let id = Arc::clone(&record.id);
+        self.keys.insert(
+            id,
+            Entry {
+                record,
+                restrictions,
+            },
+        );
         dropped
     }
 
     /// Takes in a group, unless it is older than the one that is known.
-    pub(super) fn put_group(&mut self, mut record: GroupRecord) {
-        let id = (record.kind, Arc::clone(&record.id));
-        let node = Node::Group(id.0, Arc::clone(&id.1));
-        if let Some(known) = self.groups.get(&id) {
-            if known.record.version >= record.version {
+    pub(super) fn put_group(&mut self, record: GroupRecord) {
+        let node = Node::Group(record.kind, Arc::clone(&record.id));
+        if let Some(known) = self.groups.get(record.kind, &record.id) {
+            if known.version >= record.version {
                 return;
             }
-            if let Some(above) = known.record.above() {
+            if let Some(above) = above(record.kind, &known.parent) {
                 self.unlink(&above, &node);
             }
         }
-        if let Some(above) = record.above() {
+        if let Some(above) = above(record.kind, &record.parent) {
             self.below.entry(above).or_default().insert(node);
         }
-        let (permissions, terms) = (
-            mem::take(&mut record.permissions),
-            mem::take(&mut record.terms),
-        );
-        self.groups
-            .insert(id, Entry::new(record, permissions, terms));
+        self.groups.put(record);
+    }
+
+    pub(super) const fn groups(&self) -> &Groups {
+        &self.groups
     }
 
     /// The keys among these nodes and below them.
@@ -112,48 +122,18 @@ impl Directory {
     /// When nobody is: for this reason.
     pub(super) fn resolve(&self, id: &str) -> Result<(Principal, i64), &'static str> {
         let line = self.line(id)?;
-        let groups = self.groups_of(&line)?;
-        let mut principal = Principal::new(Arc::clone(&line[0].record.id));
-        let (mut classification, mut until) = (None, i64::MAX);
-
-        for Entry {
-            record,
-            permissions,
-            terms,
-        } in &line
-        {
-            principal = allot(principal, Scope::Key, &record.id, permissions, terms);
-            classification = classification.max(record.classification);
-            until = until.min(record.expires_at.unwrap_or(i64::MAX));
+        let mut principal = belonging(Principal::new(Arc::clone(&line[0].record.id)), &line)?;
+        let mut until = i64::MAX;
+        for entry in &line {
+            principal = entry.restrictions.on(principal);
+            until = until.min(entry.record.expires_at.unwrap_or(i64::MAX));
         }
-        for (kind, group) in KINDS.into_iter().zip(groups) {
-            let Some((id, entry)) = group else { continue };
-            if let Some(Entry {
-                record,
-                permissions,
-                terms,
-            }) = entry
-            {
-                principal = allot(principal, kind.scope(), &id, permissions, terms);
-                classification = classification.max(record.classification);
-            }
-            principal = match kind {
-                GroupKind::Org => principal.with_org(id),
-                GroupKind::Team => principal.with_team(id),
-                GroupKind::User => principal.with_user(id),
-            };
-        }
-        if let Some(classification) = classification {
-            principal = principal.with_clearance(classification);
-        }
-        Ok((
-            principal.with_roles(roles(&line)).with_tags(tags(&line)),
-            until,
-        ))
+        let principal = principal.with_roles(roles(&line)).with_tags(tags(&line));
+        Ok((self.groups.bind(principal)?, until))
     }
 
     /// A key and those above it. All must be there.
-    fn line(&self, id: &str) -> Result<Vec<&Entry<KeyRecord>>, &'static str> {
+    fn line(&self, id: &str) -> Result<Vec<&Entry>, &'static str> {
         let mut line = Vec::new();
         let mut next = Some(id);
         while let Some(id) = next {
@@ -173,32 +153,6 @@ impl Directory {
         Ok(line)
     }
 
-    /// The organisation, team and user that a line of keys belongs to. A key can belong where its parent does not belong
-    /// anywhere, but nowhere else than its parent: or it could read, and spend, what is another's.
-    fn groups_of(&self, line: &[&Entry<KeyRecord>]) -> Result<Groups<'_>, &'static str> {
-        let mut groups = Groups::default();
-        for entry in line.iter().rev() {
-            for (kind, id) in entry.record.groups() {
-                let mut next = Some((kind, id));
-                while let Some((kind, id)) = next {
-                    let entry = self.groups.get(&(kind, Arc::clone(&id)));
-                    let record = entry.map(|entry| &entry.record);
-                    if record.is_some_and(|group| group.disabled || group.deleted) {
-                        return Err("a group that it belongs to is disabled or deleted");
-                    }
-                    let above = record.and_then(|group| group.parent.clone());
-                    let place = &mut groups[kind as usize];
-                    if place.as_ref().is_some_and(|(known, _)| *known != id) {
-                        return Err("it belongs to two groups of one kind");
-                    }
-                    *place = Some((id, entry));
-                    next = kind.parent().zip(above);
-                }
-            }
-        }
-        Ok(groups)
-    }
-
     fn unlink(&mut self, above: &Node, node: &Node) {
         if let Some(below) = self.below.get_mut(above) {
             below.remove(node);
@@ -216,25 +170,10 @@ pub(super) enum Node {
     Group(GroupKind, Arc<str>),
 }
 
-/// A record, with what is shared by all that are below it. What does not restrict is absent.
-struct Entry<R> {
-    record: R,
-    permissions: Option<Arc<Permissions>>,
-    terms: Option<Arc<Terms>>,
-}
-
-/// By [`GroupKind`]. A group without a record restricts nothing.
-type Groups<'a> = [Option<(Arc<str>, Option<&'a Entry<GroupRecord>>)>; 3];
-
-impl<R> Entry<R> {
-    fn new(record: R, permissions: Permissions, terms: Terms) -> Self {
-        let restricts = permissions != Permissions::default();
-        Self {
-            record,
-            permissions: restricts.then(|| Arc::new(permissions)),
-            terms: (!terms.is_empty()).then(|| Arc::new(terms)),
-        }
-    }
+struct Entry {
+    /// Without what is in the restrictions.
+    record: KeyRecord,
+    restrictions: Restrictions,
 }
 
 impl KeyRecord {
@@ -260,35 +199,29 @@ impl KeyRecord {
     }
 }
 
-impl GroupRecord {
-    fn above(&self) -> Option<Node> {
-        let above = self.kind.parent().zip(self.parent.clone());
-        above.map(|(kind, id)| Node::Group(kind, id))
-    }
+/// The group above one of this kind.
+fn above(kind: GroupKind, parent: &Option<Arc<str>>) -> Option<Node> {
+    let above = kind.parent().zip(parent.clone());
+    above.map(|(kind, id)| Node::Group(kind, id))
 }
 
-fn allot(
-    mut principal: Principal,
-    scope: Scope,
-    account: &Arc<str>,
-    permissions: &Option<Arc<Permissions>>,
-    terms: &Option<Arc<Terms>>,
-) -> Principal {
-    if let Some(permissions) = permissions {
-        principal = principal.with_permissions(Arc::clone(permissions));
+/// A principal that names the groups of a line of keys. A key can belong where its parent does not belong anywhere, but
+/// nowhere else than its parent.
+fn belonging(mut principal: Principal, line: &[&Entry]) -> Result<Principal, &'static str> {
+    for entry in line {
+        for (kind, id) in entry.record.groups() {
+            match kind.of(&principal) {
+                Some(known) if *known != *id => return Err(TWO_GROUPS),
+                Some(_) => {}
+                None => principal = kind.name(principal, id),
+            }
+        }
     }
-    if let Some(terms) = terms {
-        principal = principal.with_allotment(Allotment {
-            scope,
-            account: Arc::clone(account),
-            terms: Arc::clone(terms),
-        });
-    }
-    principal
+    Ok(principal)
 }
 
 /// Those that all keys of a line have.
-fn roles(line: &[&Entry<KeyRecord>]) -> Vec<Arc<str>> {
+fn roles(line: &[&Entry]) -> Vec<Arc<str>> {
     let (key, above) = line.split_first().expect("a line begins with a key");
     let roles = key.record.roles.iter();
     let held = roles.filter(|role| above.iter().all(|entry| entry.record.roles.contains(role)));
@@ -296,7 +229,7 @@ fn roles(line: &[&Entry<KeyRecord>]) -> Vec<Arc<str>> {
 }
 
 /// Those that any key of a line has: a child that could leave one out would be free of the tag's limits.
-fn tags(line: &[&Entry<KeyRecord>]) -> Vec<Arc<str>> {
+fn tags(line: &[&Entry]) -> Vec<Arc<str>> {
     let mut tags: Vec<Arc<str>> = Vec::new();
     for tag in line.iter().flat_map(|entry| &entry.record.tags) {
         if !tags.contains(tag) {
@@ -305,9 +238,6 @@ fn tags(line: &[&Entry<KeyRecord>]) -> Vec<Arc<str>> {
     }
     tags
 }
-
-/// In the order of their numbers.
-const KINDS: [GroupKind; 3] = [GroupKind::Org, GroupKind::Team, GroupKind::User];
 
 /// How many keys can be one above the other.
 const DEEPEST: usize = 16;

@@ -109,8 +109,8 @@ pub struct PreviousDigest {
     pub valid_until: i64,
 }
 
-/// An organisation, a team or a user: what holds for all keys that belong to it. A group that a key names and that has no
-/// record restricts nothing.
+/// An organisation, a team or a user: what holds for all keys that belong to it, and for whoever else is
+/// [bound](crate::KeyRing::bind) to it. A group that is named and has no record restricts nothing.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 pub struct GroupRecord {
     /// Which of the three.
@@ -123,10 +123,10 @@ pub struct GroupRecord {
     /// A team's organisation, or a user's team.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Arc<str>>,
-    /// What its keys may do.
+    /// What its members may do.
     #[serde(default)]
     pub permissions: Permissions,
-    /// How much its keys may use, together.
+    /// How much its members may use, together.
     #[serde(default)]
     pub terms: Terms,
     /// How confidential its data is, at least.
@@ -138,10 +138,10 @@ pub struct GroupRecord {
     /// When it was made, in milliseconds since 1970.
     #[serde(default)]
     pub created_at: i64,
-    /// Its keys are not valid, for now.
+    /// Nobody of it is let in, for now.
     #[serde(default)]
     pub disabled: bool,
-    /// Its keys are never valid again.
+    /// Nobody of it is let in, ever again.
     #[serde(default)]
     pub deleted: bool,
     /// The store's version when this was written; 0 for what is not in the store yet.

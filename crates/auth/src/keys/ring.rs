@@ -17,9 +17,9 @@ use tokio::{
     task::AbortHandle,
     time::Instant,
 };
-use tollgate_core::Rejection;
+use tollgate_core::{Rejection, fact::Principal};
 
-use super::{Clock, KeyStore, system_clock};
+use super::{Clock, KeyStore, groups::Groups, system_clock};
 use crate::{Check, Credential, Pepper, Verdict, Verifier, table::Table};
 
 /// The keys of a [`KeyStore`], in memory, and never long behind it.
@@ -31,6 +31,7 @@ use crate::{Check, Credential, Pepper, Verdict, Verifier, table::Table};
 /// |---|---|---|
 /// | a valid key | goes in | goes in, for [`max_stale`](RingPolicy::max_stale); then 503 `keys_unavailable` |
 /// | any other key | 401 `invalid_api_key` | 503 `keys_unavailable`: it may have been made just now |
+/// | whoever is [bound](Self::bind), and names a group | by the group | the same, for `max_stale`; then 503 `keys_unavailable` |
 ///
 /// ```
 /// use tollgate_auth::{AuthLayer, KeyRing, Keys, MemoryKeys, NewKey, Pepper, RingPolicy};
@@ -55,7 +56,8 @@ struct Shared {
     pepper: Pepper,
     policy: RingPolicy,
     table: ArcSwap<Table>,
-    /// The version that the table is made of; nothing before the first time.
+    groups: ArcSwap<Groups>,
+    /// The version that table and groups are made of; nothing before the first time.
     version: channel::Sender<Option<u64>>,
     /// Somebody knows of a change that is not in force yet.
     awaited: Notify,
@@ -75,6 +77,7 @@ impl KeyRing {
             pepper,
             policy,
             table: ArcSwap::default(),
+            groups: ArcSwap::default(),
             version: channel::Sender::new(None),
             awaited: Notify::new(),
             started: Instant::now(),
@@ -98,6 +101,17 @@ impl KeyRing {
         let reached = known.wait_for(|known| known.is_some_and(|known| known >= version));
         // It cannot fail: the sender is the ring's.
         let _ = reached.await;
+    }
+
+    /// Binds a principal that has no key of the store to the organisation, team and user that it names, as keys are bound:
+    /// it may do what all of them allow, they all pay for what it uses, and it belongs to those above them.
+    ///
+    /// It is unknown when one of them is disabled or deleted, or when it names two of one kind: a team, and another
+    /// organisation than the team's. A group without a record restricts nothing. Who names no group is as before, whatever
+    /// becomes of the store; and who is bound already is not bound twice.
+    #[must_use]
+    pub fn bind(&self, principal: Principal) -> Verdict {
+        self.shared.bind(principal)
     }
 
     /// How the ring is, for health checks.
@@ -142,12 +156,25 @@ impl Shared {
         let valid = until == i64::MAX || (self.policy.clock)() < until;
         let age = self.age();
         match found.filter(|_| valid) {
-            Some((principal, _)) if age.is_some_and(|age| age <= self.policy.max_stale) => {
-                Verdict::Known(principal.clone())
-            }
+            Some((principal, _)) if self.is_trusted(age) => Verdict::Known(principal.clone()),
             None if self.is_fresh(age) => Verdict::Unknown,
             _ => Verdict::Refused(unavailable()),
         }
+    }
+
+    fn bind(&self, principal: Principal) -> Verdict {
+        let names_none = principal
+            .user()
+            .or(principal.team())
+            .or(principal.org())
+            .is_none();
+        if names_none {
+            return Verdict::Known(principal);
+        }
+        if !self.is_trusted(self.age()) {
+            return Verdict::Refused(unavailable());
+        }
+        self.groups.load().bind(principal).ok().into()
     }
 
     /// For how long the store has not answered.
@@ -155,6 +182,11 @@ impl Shared {
         let answered = self.answered.load(Ordering::Acquire);
         let age = self.started.elapsed();
         (answered != NEVER).then(|| age.saturating_sub(Duration::from_millis(answered)))
+    }
+
+    /// Whether what is known here still counts.
+    fn is_trusted(&self, age: Option<Duration>) -> bool {
+        age.is_some_and(|age| age <= self.policy.max_stale)
     }
 
     /// Whether a key that is not known here is known nowhere.
@@ -168,7 +200,7 @@ impl Shared {
 ///
 /// | option | what it does | default |
 /// |---|---|---|
-/// | [`max_stale`](Self::max_stale) | for how long known keys are valid while the store does not answer | 15 minutes |
+/// | [`max_stale`](Self::max_stale) | for how long known keys and groups count while the store does not answer | 15 minutes |
 /// | [`refresh`](Self::refresh) | how often the store is asked, though it tells of no change | 500 ms |
 /// | [`deadline`](Self::deadline) | how long the store may take | 5 s |
 /// | [`prefix`](Self::prefix) | how keys begin; what begins otherwise is left to the next verifier | `tg-` |
@@ -195,7 +227,7 @@ impl RingPolicy {
         }
     }
 
-    /// Sets for how long known keys are valid while the store does not answer.
+    /// Sets for how long known keys and groups count while the store does not answer.
     #[must_use]
     pub const fn max_stale(self, max_stale: Duration) -> Self {
         Self { max_stale, ..self }
@@ -260,7 +292,7 @@ fn unavailable() -> Rejection {
     Rejection::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "keys_unavailable",
-        "keys cannot be checked at the moment",
+        "keys and groups cannot be checked at the moment",
     )
     .with_retry_after(Duration::from_secs(1))
 }

@@ -9,7 +9,10 @@ use http::request::Parts;
 use tokio::sync::Notify;
 
 use super::{Batch, Options, outcome::Outcome};
-use crate::{Trail, fact::Dispatch};
+use crate::{
+    Trail,
+    fact::{Dispatch, Lifetime},
+};
 
 /// The batches that wait for members, by key.
 pub(super) struct Batches<P: Batch, E> {
@@ -52,6 +55,7 @@ impl<P: Batch, E> Batches<P, E> {
             items: self.policy.items(&member).max(1),
             bytes: body.len(),
             trail: Trail::of(parts),
+            lifetime: parts.extensions.get().copied(),
             member,
         };
         if !self.fits(guest.items + 1, guest.bytes + 1) {
@@ -121,6 +125,12 @@ impl<P: Batch, E> Batches<P, E> {
         }
         guest.trail.set(Dispatch::No); // It only waits so far.
         (seats.items, seats.bytes) = (items, bytes);
+        if let Some(own) = guest.lifetime {
+            // They are sent together, and end together.
+            let others = seats.head.extensions.get::<Lifetime>();
+            let all = others.map_or(own, |others| others.and(own));
+            seats.head.extensions.insert(all);
+        }
         seats.guests.push(Some(guest));
         Ok((index, self.fits(items.max(index + 1) + 1, bytes + 1)))
     }
@@ -169,6 +179,7 @@ struct Seats<P: Batch> {
 pub(super) struct Guest<P: Batch> {
     pub(super) member: P::Member,
     pub(super) trail: Trail,
+    lifetime: Option<Lifetime>,
     items: usize,
     bytes: usize,
 }

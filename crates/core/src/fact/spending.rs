@@ -1,6 +1,7 @@
 use std::iter::Sum;
 
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::Glance;
 
@@ -122,4 +123,24 @@ fn is_priced(node: &Glance<'_>) -> bool {
 pub struct Allowance {
     /// The most tokens of output.
     pub output: u64,
+}
+
+/// How long a request may live, for the sake of who pays for it: whoever sends it sends no later, and ends it in time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Lifetime {
+    /// After this it is not sent any more.
+    pub send_by: Instant,
+    /// What was sent is cut off.
+    pub end_by: Instant,
+}
+
+impl Lifetime {
+    /// What keeps to both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            send_by: self.send_by.min(other.send_by),
+            end_by: self.end_by.min(other.end_by),
+        }
+    }
 }

@@ -43,6 +43,38 @@ impl Terms {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// Whether what is spent of each budget can be told from the others: no two have the same name, and no two without one
+    /// are for the same models. Terms that are read have been checked.
+    ///
+    /// # Errors
+    /// In words for whoever wrote them.
+    pub fn check(&self) -> Result<(), &'static str> {
+        for (index, term) in self.budgets.iter().enumerate() {
+            if !term.name.as_deref().is_none_or(is_name) {
+                return Err("the `name` of a budget is 1 to 64 letters, digits, `-`, `_` or `.`");
+            }
+            for other in &self.budgets[..index] {
+                match (&term.name, &other.name) {
+                    (None, None) if term.models == other.models => {
+                        return Err(
+                            "two budgets for the same models: give one a `name`; what is spent is kept by it",
+                        );
+                    }
+                    (Some(name), Some(other)) if name == other => {
+                        return Err("two budgets have the same `name`");
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(is_part)
 }
 
 /// How much of one thing in how much time.
@@ -95,6 +127,9 @@ impl Measure {
 /// How much money in which time.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct BudgetTerm {
+    /// What tells it from an account's other budgets, and what is spent is kept by: it stays when all else is changed.
+    /// Without a name, it is the one for its models.
+    pub name: Option<Arc<str>>,
     /// The most that may be spent in a window.
     pub limit: Cost,
     /// The window.
@@ -105,6 +140,8 @@ pub struct BudgetTerm {
     pub mode: Mode,
     /// Which calls are paid from it: a pattern of models, as callers name them; all if this is absent.
     pub models: Option<Arc<str>>,
+    /// Whether the limit holds for the provider's own calendar, too: of a hard budget that is not in total.
+    pub strict: Option<Strict>,
 }
 
 impl BudgetTerm {
@@ -113,6 +150,44 @@ impl BudgetTerm {
     pub fn pays_for(&self, model: &str) -> bool {
         let models = self.models.as_deref();
         models.is_none_or(|pattern| matches(pattern, model))
+    }
+}
+
+/// A budget's window pays for the calls that begin in it. If it is strict, no calendar window's calls, each billed at
+/// the time of its use, cost more than the limit either: a call that may touch two windows is paid from both.
+///
+/// It takes clocks that agree within two seconds.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Strict {
+    /// A call is cut off after so long. With the lag it is at most half of the window.
+    pub longest_call: Duration,
+    /// How much later than its last use a provider may date a call's bill.
+    pub billing_lag: Duration,
+}
+
+impl Strict {
+    /// Whether windows of this kind are long enough for it.
+    #[must_use]
+    pub fn fits(&self, every: Period) -> bool {
+        let half = match every {
+            Period::Total => return false,
+            Period::Hour => HOUR / 2,
+            Period::Day => 12 * HOUR,
+            Period::Week => 7 * 12 * HOUR,
+            Period::Month => 28 * 12 * HOUR,
+        };
+        let longest = self.longest_call.checked_add(self.billing_lag);
+        longest.is_some_and(|longest| longest <= half)
+    }
+}
+
+/// Calls of ten minutes, dated up to a minute late.
+impl Default for Strict {
+    fn default() -> Self {
+        Self {
+            longest_call: Duration::from_secs(600),
+            billing_lag: Duration::from_secs(60),
+        }
     }
 }
 
@@ -217,6 +292,93 @@ impl Scope {
             Self::Model => "model",
             Self::Target => "target",
             Self::Tag => "tag",
+        }
+    }
+}
+
+const LONGEST_NAME: usize = 64;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn budgets_that_cannot_be_told_apart_are_refused_when_they_are_read() {
+        let terms = |budgets: &[&str]| {
+            let budget = |rest: &&str| format!(r#"{{ "usd": 1, "every": "day"{rest} }}"#);
+            let budgets: Vec<_> = budgets.iter().map(budget).collect();
+            serde_json::from_str::<Terms>(&format!(r#"{{ "budgets": [{}] }}"#, budgets.join(",")))
+        };
+        let [a, b] = [r#", "name": "a""#, r#", "name": "b""#];
+        let large = r#", "models": "large-*""#;
+        for told_apart in [&["", a][..], &["", large], &[a, b, "", large]] {
+            let terms = terms(told_apart).unwrap();
+            let again = serde_json::to_string(&terms).unwrap();
+            assert_eq!(serde_json::from_str::<Terms>(&again).unwrap(), terms);
+        }
+        let long = format!(r#", "name": "{}""#, "n".repeat(65));
+        for (mixed_up, why) in [
+            (&["", ""][..], "give one a `name`"),
+            (&[large, a, large], "give one a `name`"),
+            (&[a, a], "the same `name`"),
+            (
+                &[a, r#", "name": "a", "models": "large-*""#],
+                "the same `name`",
+            ),
+            (&[r#", "name": """#], "1 to 64"),
+            (&[r#", "name": "a b""#], "1 to 64"),
+            (&[&long], "1 to 64"),
+        ] {
+            let error = terms(mixed_up).unwrap_err().to_string();
+            assert!(error.contains(why), "{mixed_up:?}: {error}");
+        }
+    }
+
+    fn read(budget: &str) -> Result<Terms, serde_json::Error> {
+        serde_json::from_str(&format!(r#"{{ "budget": {{ "usd": 1, {budget} }} }}"#))
+    }
+
+    #[test]
+    fn a_strict_calendar_is_read_as_it_was_written() {
+        let usual = r#""every": "day", "hard": true, "calendar": "strict""#;
+        let own = r#""every": "hour", "mode": "hard", "calendar": "strict", "longest_call": "20m", "billing_lag": "0s""#;
+        let lenient = r#""every": "day", "calendar": "lenient""#;
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        for (budget, strict) in [
+            (usual, Some((minutes(10), minutes(1)))),
+            (own, Some((minutes(20), minutes(0)))),
+            (lenient, None),
+        ] {
+            let terms = read(budget).unwrap();
+            let found = terms.budgets[0].strict;
+            assert_eq!(found.map(|it| (it.longest_call, it.billing_lag)), strict);
+
+            let written = serde_json::to_string(&terms).unwrap();
+            assert_eq!(serde_json::from_str::<Terms>(&written).unwrap(), terms);
+        }
+    }
+
+    #[test]
+    fn a_strict_calendar_that_cannot_be_kept_is_refused() {
+        for (budget, why) in [
+            (r#""every": "day", "calendar": "strict""#, "hard"),
+            (
+                r#""every": "total", "hard": true, "calendar": "strict""#,
+                "total",
+            ),
+            (
+                r#""every": "hour", "hard": true, "calendar": "strict", "longest_call": "30m""#,
+                "half",
+            ),
+            (
+                r#""every": "day", "hard": true, "longest_call": "5m""#,
+                "strict",
+            ),
+        ] {
+            let error = read(budget).unwrap_err().to_string();
+            assert!(error.contains(why), "{budget}: {error}");
         }
     }
 }

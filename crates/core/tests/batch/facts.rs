@@ -1,10 +1,14 @@
-use std::{borrow::Cow, convert::Infallible};
+use std::{borrow::Cow, convert::Infallible, sync::mpsc, time::Duration};
 
-use http::{Response, StatusCode};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use tokio::time::Instant;
 use tollgate_core::{
     Trail,
-    fact::{Cost, Dispatch, Failure, Phase, Usage},
+    fact::{Cost, Dispatch, Failure, Lifetime, Phase, Usage},
 };
+use tower::service_fn;
 
 use crate::support::{Shouter, ask, batched, request, shout, trail};
 
@@ -124,4 +128,28 @@ async fn what_a_refused_batch_cost_is_kept_beside_what_each_member_uses() {
         trails.map(|trail| trail.sum::<Usage>().unwrap().input),
         [102, 101]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_go_together_live_as_long_as_the_first_to_end() {
+    let (told, lifetimes) = mpsc::channel();
+    let service = batched(service_fn(move |request: Request<Full<Bytes>>| {
+        let _ = told.send(request.extensions().get::<Lifetime>().copied());
+        async { Ok::<_, Infallible>(Response::new("A,B,C".to_owned())) }
+    }));
+    let now = Instant::now();
+    let after = |seconds| now + Duration::from_secs(seconds);
+    let lifetime = |send_by, end_by| Lifetime {
+        send_by: after(send_by),
+        end_by: after(end_by),
+    };
+    let mut requests = [request("a", "a"), request("a", "b"), request("a", "c")];
+    requests[1].extensions_mut().insert(lifetime(10, 60));
+    requests[2].extensions_mut().insert(lifetime(5, 600));
+
+    ask(&service, requests).await;
+    ask(&service, [request("a", "a"), request("a", "b")]).await;
+
+    assert_eq!(lifetimes.recv(), Ok(Some(lifetime(5, 60))));
+    assert_eq!(lifetimes.recv(), Ok(None));
 }

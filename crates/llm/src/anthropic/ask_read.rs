@@ -102,7 +102,7 @@ fn turns(
             }
         };
         let parts = blocks.content(content, inside, role)?;
-        blocks.rest(fields, at);
+        blocks.losses.rest(fields, at);
         ask.turns.push(Turn {
             role,
             parts,

@@ -6,7 +6,7 @@ use super::{
     signature,
 };
 use crate::{
-    canon::{Called, Carried, Losses, Part, Role, Signature},
+    canon::{Called, Carried, Losses, Part, Role},
     json::{self, Path},
 };
 
@@ -95,7 +95,7 @@ impl Blocks {
                 return Ok(());
             }
         }
-        self.rest(fields, at);
+        self.losses.rest(fields, at);
         Ok(())
     }
 
@@ -142,7 +142,8 @@ impl Blocks {
             fields.remove("caller");
         }
         self.calls.insert(id, &name);
-        parts.extend(carried.thinking.into_iter().map(thought));
+        let thoughts = carried.thinking.into_iter();
+        parts.extend(thoughts.map(|(text, signature)| Part::thought(text, signature)));
         parts.push(Part::ToolCall {
             id: id.to_owned(),
             name,
@@ -210,24 +211,5 @@ impl Blocks {
             }
         }
         Ok(true)
-    }
-
-    /// Names what nobody has taken.
-    pub(super) fn rest(&mut self, fields: Map<String, Value>, at: Path<'_>) {
-        for (name, value) in fields {
-            if !value.is_null() {
-                self.losses.field(at.key(&name).to_string());
-            }
-        }
-    }
-}
-
-fn thought((text, signature): (Option<String>, Signature)) -> Part {
-    match text {
-        Some(text) => Part::Thinking {
-            text,
-            signature: Some(signature),
-        },
-        None => Part::Redacted(signature),
     }
 }

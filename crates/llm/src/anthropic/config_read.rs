@@ -26,7 +26,7 @@ pub(super) fn tools(
             }
         }
         read.push(tool_of(&mut fields, at, blocks)?);
-        blocks.rest(fields, at);
+        blocks.losses.rest(fields, at);
     }
     Ok(read)
 }

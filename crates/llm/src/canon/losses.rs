@@ -1,5 +1,9 @@
 use std::borrow::Cow;
 
+use serde_json::{Map, Value};
+
+use crate::json::Path;
+
 /// What a request says that the target cannot be told.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Losses {
@@ -11,6 +15,15 @@ impl Losses {
     /// Without this field the answer could be another: an error, unless the operator says that it may be dropped.
     pub(crate) fn field(&mut self, name: impl Into<Cow<'static, str>>) {
         add(&mut self.fields, name.into());
+    }
+
+    /// Names the fields of an object that nobody has taken.
+    pub(crate) fn rest(&mut self, fields: Map<String, Value>, at: Path<'_>) {
+        for (name, value) in fields {
+            if !value.is_null() {
+                self.field(at.key(&name).to_string());
+            }
+        }
     }
 
     /// Without this one the answer is as good; it may cost more or come later. Dropped, and named in the response.

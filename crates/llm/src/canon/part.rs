@@ -61,6 +61,17 @@ impl Part {
             cached: false,
         }
     }
+
+    /// What was thought, and is signed. Redacted thinking has no text.
+    pub(crate) fn thought(text: Option<String>, signature: Signature) -> Self {
+        match text {
+            Some(text) => Self::Thinking {
+                text,
+                signature: Some(signature),
+            },
+            None => Self::Redacted(signature),
+        }
+    }
 }
 
 /// An image, a document or a sound.

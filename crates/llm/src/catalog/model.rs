@@ -3,6 +3,7 @@ use std::{borrow::Cow, sync::Arc, time::SystemTime};
 use tollgate_core::fact::{Abilities, Call, Principal};
 
 use super::Candidate;
+use crate::wildcard;
 
 /// What a client can ask for by one name, or by all names that a pattern covers.
 #[derive(Clone, Debug)]
@@ -124,7 +125,6 @@ impl Model {
 
     /// What the pattern's `*` stands for in this name.
     fn run<'a>(&self, name: &'a str) -> Option<&'a str> {
-        let (before, after) = self.name.split_once('*')?;
-        name.strip_prefix(before)?.strip_suffix(after)
+        wildcard::run(&self.name, name)
     }
 }

@@ -6,6 +6,7 @@ mod ask_read;
 mod ask_write;
 mod call;
 mod finish;
+mod format_read;
 mod message_read;
 mod message_write;
 mod part_read;
@@ -13,6 +14,7 @@ mod part_write;
 mod piece;
 mod stream_read;
 mod stream_write;
+mod take;
 #[cfg(test)]
 mod tests;
 mod tool_read;

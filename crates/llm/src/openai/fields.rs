@@ -48,6 +48,13 @@ pub(crate) fn finish(ask: &Ask) -> Result<(), Rejection> {
     Ok(())
 }
 
+/// How many alternatives are asked for at each token.
+pub(crate) fn top_logprobs(value: &Value, at: Path<'_>) -> Result<u32, Rejection> {
+    let count = u32::try_from(json::count(value, at)?).ok();
+    let count = count.filter(|count| *count <= MOST_LOGPROBS);
+    count.ok_or_else(|| json::unfit(at, "an integer from 0 to 20"))
+}
+
 /// None if it is zero, which changes nothing.
 fn penalty(value: &Value, at: Path<'_>) -> Result<Option<f64>, Rejection> {
     let penalty = json::number(value, at)?;
@@ -101,3 +108,5 @@ fn stream_options(value: Value, at: Path<'_>, ask: &mut Ask) -> Result<(), Rejec
 
 /// The most that OpenAI gives.
 pub(crate) const MOST_CHOICES: u32 = 128;
+/// The most alternatives that OpenAI gives.
+const MOST_LOGPROBS: u32 = 20;

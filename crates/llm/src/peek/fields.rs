@@ -68,6 +68,11 @@ pub(super) struct Fields<'a> {
     cached: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) web_search_options: Option<&'a RawValue>,
+    /// How compatible servers ask for a search of their own: xAI, and Qwen.
+    #[serde(borrow)]
+    pub(super) search_parameters: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) enable_search: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) prediction: Option<&'a RawValue>,
     #[serde(borrow)]

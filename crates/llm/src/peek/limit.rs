@@ -6,7 +6,7 @@ use tollgate_core::Rejection;
 use super::{
     Edit, Peek,
     fields::{Fields, Generation, integer, is_bound},
-    malformed, span,
+    malformed, object, span,
 };
 use crate::dialect::Api;
 
@@ -20,8 +20,7 @@ impl Peek {
         allowed: u64,
         legacy: bool,
     ) -> Result<Vec<Edit>, Rejection> {
-        let fields: Fields<'_> =
-            serde_json::from_slice(&self.body).map_err(|error| malformed(&error))?;
+        let fields: Fields<'_> = object::read(&self.body).map_err(|error| malformed(&error))?;
         match api {
             Api::Chat | Api::Completions | Api::Responses | Api::Messages => {
                 let limits = fields.limits(api);

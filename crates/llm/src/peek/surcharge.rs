@@ -9,6 +9,8 @@ impl Fields<'_> {
     pub(super) fn surcharge(&self, api: Api) -> Option<&'static str> {
         let asked = [
             ("web_search_options", self.web_search_options),
+            ("search_parameters", self.search_parameters),
+            ("enable_search", self.enable_search),
             ("prediction", self.prediction),
             ("audio", self.audio),
             ("mcp_servers", self.mcp_servers),
@@ -64,7 +66,7 @@ impl Fields<'_> {
 }
 
 fn is_asked(field: Option<&RawValue>) -> bool {
-    field.is_some_and(|field| field.get() != "[]")
+    field.is_some_and(|field| !matches!(field.get(), "[]" | "false"))
 }
 
 /// Whether all the words of a field are among these.

@@ -1,12 +1,11 @@
 use std::{cmp::Reverse, collections::BTreeMap, fmt, sync::Arc};
 
 use super::{ModelInfo, built_in};
-use crate::Dialect;
+use crate::{Dialect, wildcard};
 
 /// What is known of providers' models. Clones share the table.
 ///
-/// A table does not change: whoever reloads a configuration makes a new one and swaps it, and what was held at an old
-/// price is settled at it.
+/// A table does not change: whoever reloads a configuration makes a new one and swaps it.
 ///
 /// ```
 /// use tollgate_llm::Prices;
@@ -78,7 +77,12 @@ impl Prices {
     pub fn get(&self, provider: &str, model: &str) -> Option<&ModelInfo> {
         let Models { by_name, patterns } = self.0.get(provider)?;
         let known = by_name.get(model).or_else(|| by_name.get(undated(model)?));
-        known.or_else(|| by_name.get(patterns.iter().find(|name| covers(name, model))?))
+        known.or_else(|| {
+            let pattern = patterns
+                .iter()
+                .find(|it| wildcard::run(it, model).is_some());
+            by_name.get(pattern?)
+        })
     }
 
     /// What is known of a model at an endpoint, by its name or else by what is spoken there.
@@ -102,14 +106,6 @@ impl fmt::Debug for Prices {
         let names = self.iter().map(|(provider, model, _)| (provider, model));
         f.debug_set().entries(names).finish()
     }
-}
-
-/// Whether a name with a `*` in it stands for this model, too.
-fn covers(pattern: &str, model: &str) -> bool {
-    pattern.split_once('*').is_some_and(|(start, end)| {
-        let run = model.len().checked_sub(start.len() + end.len());
-        run.is_some() && model.starts_with(start) && model.ends_with(end)
-    })
 }
 
 /// The name without the date at its end, if there is one.

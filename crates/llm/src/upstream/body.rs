@@ -11,7 +11,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 
-use super::events::Events;
+use super::{bounded::Bounded, events::Events};
 
 pin_project! {
     /// The body of an [`Upstream`](super::Upstream)'s answer.
@@ -27,7 +27,7 @@ pin_project! {
     #[derive(Debug)]
     enum Kind {
         Whole { #[pin] body: Full<Bytes> },
-        Events { #[pin] body: Events<Incoming> },
+        Events { #[pin] body: Events<Bounded<Incoming>> },
     }
 }
 
@@ -40,7 +40,7 @@ impl UpstreamBody {
         }
     }
 
-    pub(super) const fn events(body: Events<Incoming>) -> Self {
+    pub(super) const fn events(body: Events<Bounded<Incoming>>) -> Self {
         Self {
             kind: Kind::Events { body },
         }

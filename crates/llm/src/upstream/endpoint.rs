@@ -1,23 +1,22 @@
+mod address;
 #[cfg(feature = "bedrock")]
 mod bedrock;
+mod error;
+mod form;
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Uri,
     header::AUTHORIZATION,
-    uri::{Authority, InvalidUri, PathAndQuery, Scheme},
+    uri::{Authority, PathAndQuery, Scheme},
 };
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
-use tollgate_core::BoxError;
 
+pub use self::error::EndpointError;
 use super::transport::{Transport, Versions, authorities, trusting};
-use crate::{
-    Dialect, canon,
-    dialect::{Api, GOOGLE_KEY},
-};
+use crate::{Dialect, canon, dialect::GOOGLE_KEY};
 
 /// Where a provider is, and the credential that belongs there.
 #[derive(Clone, Debug)]
@@ -247,33 +246,6 @@ impl Endpoint {
         }
     }
 
-    /// In which form a request is asked for here; nothing if its dialect has no such thing.
-    pub(super) const fn form(&self, front: Api, streams: bool) -> Option<Api> {
-        Some(match (self.dialect, front) {
-            (_, Api::Models(_)) => return None,
-            // Bedrock counts for some models only, and in a form of its own.
-            (_, Api::CountTokens | Api::CountContents) if self.is_bedrock() => return None,
-            (Dialect::OpenAi, Api::Responses) if self.responses => Api::Responses,
-            (Dialect::OpenAi, Api::Chat | Api::Completions | Api::Embeddings)
-            | (Dialect::Anthropic, Api::Messages | Api::CountTokens)
-            | (
-                Dialect::Gemini,
-                Api::Generate | Api::CountContents | Api::Embed | Api::BatchEmbed,
-            ) => front,
-            (Dialect::OpenAi, Api::Embed | Api::BatchEmbed) => Api::Embeddings,
-            (Dialect::Gemini, Api::Embeddings) => Api::BatchEmbed,
-            (Dialect::Anthropic, Api::CountContents) => Api::CountTokens,
-            (Dialect::Gemini, Api::CountTokens) => Api::CountContents,
-            (Dialect::OpenAi, Api::CountTokens | Api::CountContents)
-            | (Dialect::Anthropic, Api::Embeddings | Api::Embed | Api::BatchEmbed) => return None,
-            (Dialect::OpenAi, _) => Api::Chat,
-            (Dialect::Anthropic, _) => Api::Messages,
-            // An array cannot be metered as it comes; the caller gets one all the same.
-            (Dialect::Gemini, _) if streams => Api::StreamGenerate { array: false },
-            (Dialect::Gemini, _) => Api::Generate,
-        })
-    }
-
     /// Whether this is AWS Bedrock.
     pub(super) const fn is_bedrock(&self) -> bool {
         #[cfg(feature = "bedrock")]
@@ -281,203 +253,12 @@ impl Endpoint {
         #[cfg(not(feature = "bedrock"))]
         false
     }
-
-    /// The address of this form here, and of this model, where that stands in a path. `asked` is the path of a request
-    /// that goes on as it is.
-    pub(super) fn uri(
-        &self,
-        form: Api,
-        model: &str,
-        streams: bool,
-        asked: Option<&Uri>,
-    ) -> Result<Uri, http::Error> {
-        let prefix = &*self.prefix;
-        let path = match (&self.azure, form.path_of(&encoded(model)), asked) {
-            _ if self.is_bedrock() => {
-                let way = if streams {
-                    "invoke-with-response-stream"
-                } else {
-                    "invoke"
-                };
-                format!("{prefix}/model/{}/{way}", encoded(model)).try_into()?
-            }
-            (Some(version), path, _) => {
-                let deployment = match form {
-                    Api::Responses => String::new(),
-                    _ => format!("/deployments/{}", encoded(model)),
-                };
-                format!("{prefix}/openai{deployment}{path}?api-version={version}").try_into()?
-            }
-            (None, _, Some(asked)) if !form.names_model_in_path() => {
-                let known = asked.path_and_query().cloned();
-                let asked = known.unwrap_or_else(|| PathAndQuery::from_static("/"));
-                let asked = without_keys(asked)?;
-                let rest = asked.as_str().strip_prefix(VERSION);
-                let rest = rest.filter(|rest| rest.starts_with('/'));
-                match rest {
-                    _ if prefix == VERSION => asked,
-                    rest => format!("{prefix}{}", rest.unwrap_or(asked.as_str())).try_into()?,
-                }
-            }
-            (None, path, _) => format!("{prefix}{path}").try_into()?,
-        };
-        Uri::builder()
-            .scheme(self.scheme.clone())
-            .authority(self.authority.clone())
-            .path_and_query::<PathAndQuery>(path)
-            .build()
-    }
 }
 
-/// Without the credentials that a client may have put into its query.
-fn without_keys(asked: PathAndQuery) -> Result<PathAndQuery, http::Error> {
-    let is_key = |pair: &&str| KEYS.contains(&pair.split_once('=').map_or(*pair, |it| it.0));
-    let Some(query) = asked.query() else {
-        return Ok(asked);
-    };
-    if !query.split('&').any(|pair| is_key(&pair)) {
-        return Ok(asked);
-    }
-    let mut kept = asked.path().to_owned();
-    for (at, pair) in query.split('&').filter(|pair| !is_key(pair)).enumerate() {
-        kept.push(if at == 0 { '?' } else { '&' });
-        kept.push_str(pair);
-    }
-    Ok(kept.try_into()?)
-}
-
-/// A name in a path.
-fn encoded(name: &str) -> impl fmt::Display + '_ {
-    const PLAIN: AsciiSet = NON_ALPHANUMERIC
-        .remove(b'-')
-        .remove(b'.')
-        .remove(b'_')
-        .remove(b'~');
-    utf8_percent_encode(name, &PLAIN)
-}
-
-/// Why an [`Endpoint`] cannot be.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum EndpointError {
-    /// The base URL cannot be read.
-    Url(InvalidUri),
-    /// The base URL is not `http(s)://host[:port][/path]`.
-    NotAbsolute,
-    /// An API version has characters that cannot stand in a header.
-    Version,
-    /// A credential has characters that cannot stand in a header.
-    Secret,
-    /// What is meant for a header's name is none.
-    Header,
-    /// There is no certificate in the PEM of an authority.
-    NoCertificate,
-    /// The certificate of an authority cannot be read.
-    Certificate(BoxError),
-}
-
-impl fmt::Display for EndpointError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Url(_) => "the base URL cannot be read",
-            Self::NotAbsolute => "the base URL is not of the form http(s)://host[:port][/path]",
-            Self::Version => "the version has characters that cannot stand in a header",
-            Self::Secret => "the credential has characters that cannot stand in a header",
-            Self::Header => "a header's name has characters that no name has",
-            Self::NoCertificate => "there is no certificate in the PEM of the authority",
-            Self::Certificate(_) => "the certificate of the authority cannot be read",
-        })
-    }
-}
-
-impl std::error::Error for EndpointError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Url(error) => Some(error),
-            Self::Certificate(error) => Some(&**error),
-            _ => None,
-        }
-    }
-}
-
-const VERSION: &str = "/v1";
-/// Under which names keys are sent in queries.
-const KEYS: [&str; 5] = ["key", "access_token", "api_key", "api-key", "apikey"];
 const AZURE_KEY: HeaderName = HeaderName::from_static("api-key");
 const ANTHROPIC_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// The most output that is asked for of a model of which nothing is known, where that must be said.
 const MAX_OUTPUT: u64 = 4096;
 
 #[cfg(test)]
-mod tests {
-    use http::Uri;
-
-    use super::Endpoint;
-    use crate::dialect::Api;
-
-    #[test]
-    fn the_base_url_takes_the_place_of_the_version() {
-        for (base, asked, expected) in [
-            (
-                "https://api.openai.com/v1",
-                "/v1/chat/completions",
-                "https://api.openai.com/v1/chat/completions",
-            ),
-            (
-                "http://127.0.0.1:9/v1/",
-                "/v1/models/a%2Fb?x=1",
-                "http://127.0.0.1:9/v1/models/a%2Fb?x=1",
-            ),
-            (
-                "https://api.groq.com/openai/v1",
-                "/v1/models",
-                "https://api.groq.com/openai/v1/models",
-            ),
-            (
-                "http://localhost:11434",
-                "/v1/embeddings",
-                "http://localhost:11434/embeddings",
-            ),
-            (
-                "http://localhost/v1",
-                "/v1/messages?beta=true&key=canary&x=1",
-                "http://localhost/v1/messages?beta=true&x=1",
-            ),
-            (
-                "http://localhost/x",
-                "/v1/messages?key=canary&access_token",
-                "http://localhost/x/messages",
-            ),
-        ] {
-            let endpoint = Endpoint::new("x", base).unwrap();
-            let asked: Uri = asked.parse().unwrap();
-            let uri = endpoint.uri(Api::Chat, "m", false, Some(&asked)).unwrap();
-            assert_eq!(uri.to_string(), expected);
-        }
-    }
-
-    #[test]
-    fn what_is_no_plain_base_url_is_refused() {
-        for base in [
-            "",
-            "/v1",
-            "api.openai.com",
-            "ftp://x/v1",
-            "http://x/v1?key=1",
-            "http://u:p@x/",
-        ] {
-            assert!(Endpoint::new("x", base).is_err(), "{base}");
-        }
-    }
-
-    #[test]
-    fn a_credential_is_not_shown() {
-        let endpoint = Endpoint::new("x", "http://localhost/v1").unwrap();
-        let endpoint = endpoint.bearer("canary-secret".into()).unwrap();
-        assert!(!format!("{endpoint:?}").contains("canary"));
-        let broken = Endpoint::new("x", "http://localhost/v1")
-            .unwrap()
-            .bearer("canary\n".into());
-        assert!(!format!("{:?}", broken.unwrap_err()).contains("canary"));
-    }
-}
+mod tests;

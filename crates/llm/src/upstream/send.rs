@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{
     HeaderName, HeaderValue, Request, Response, StatusCode, Version,
@@ -7,10 +9,15 @@ use http::{
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use tollgate_core::{Gather, Rejection, Reply, Trail, fact::Phase};
+use tokio::time::timeout_at;
+use tollgate_core::{
+    Gather, Rejection, Reply, Trail,
+    fact::{Lifetime, Phase},
+};
 
 use super::{
     Endpoint, HttpClient, UpstreamBody,
+    bounded::Bounded,
     events::{Events, Output, Relay},
     headers::{self, JSON, is},
     plain::{Plain, counted, fail, unauthorized},
@@ -19,7 +26,7 @@ use super::{
 };
 #[cfg(feature = "bedrock")]
 use crate::bedrock;
-use crate::{ModelInfo, dialect::Api, meter::Meter};
+use crate::{ModelInfo, dialect::Api, meter::Meter, tariff::Tariff};
 
 /// What becomes of a request.
 pub(super) enum Start {
@@ -34,6 +41,7 @@ pub(super) struct Sending {
     request: Request<Sent>,
     waiting: Waiting,
     trail: Trail,
+    lifetime: Option<Lifetime>,
     meter: Meter,
     form: Option<Api>,
     way: Way,
@@ -47,7 +55,7 @@ pub(super) struct Sending {
 impl Sending {
     pub(super) fn start(
         endpoint: &Endpoint,
-        info: ModelInfo,
+        (info, tariff): (ModelInfo, Tariff),
         trail: Trail,
         mut parts: Parts,
         body: Full<Bytes>,
@@ -75,11 +83,13 @@ impl Sending {
         }
         let form = plan.form;
         let meter = Meter::new(trail.clone(), form.unwrap_or(Api::Chat), plan.body.clone())
-            .priced(info.price)
+            .priced(tariff)
             .allowed(plan.allowed);
         #[cfg(feature = "bedrock")]
         let signed = plan.body.clone();
-        let (body, waiting) = Sent::new(Full::new(plan.body), trail.clone());
+        let lifetime = parts.extensions.get::<Lifetime>().copied();
+        let send_by = lifetime.map(|lifetime| lifetime.send_by);
+        let (body, waiting) = Sent::new(Full::new(plan.body), trail.clone(), send_by);
         let mut request = Request::new(body);
         *request.method_mut() = parts.method;
         *request.uri_mut() = uri;
@@ -95,6 +105,7 @@ impl Sending {
             request,
             waiting,
             trail,
+            lifetime,
             meter,
             form,
             way: plan.way,
@@ -106,14 +117,30 @@ impl Sending {
         }))
     }
 
-    /// Sends the request and reads the answer, plain ones to their end.
+    /// Sends the request and reads the answer, plain ones to their end, for as long as it may live.
     pub(super) async fn run(
+        self: Box<Self>,
+        client: &HttpClient,
+    ) -> Result<Response<Reply<UpstreamBody>>, Rejection> {
+        let Some(lifetime) = self.lifetime else {
+            return self.exchange(client).await;
+        };
+        let trail = self.trail.clone();
+        let answer = timeout_at(lifetime.end_by, self.exchange(client)).await;
+        answer.unwrap_or_else(|_| {
+            let message = "the provider did not answer for as long as a call may last";
+            Err(fail(&trail, "call_too_long", Phase::Head, message))
+        })
+    }
+
+    async fn exchange(
         self: Box<Self>,
         client: &HttpClient,
     ) -> Result<Response<Reply<UpstreamBody>>, Rejection> {
         let Self {
             request,
             trail,
+            lifetime,
             mut meter,
             form,
             way,
@@ -126,6 +153,7 @@ impl Sending {
         } = *self;
         let response = match client.request(request).await {
             Ok(response) => response,
+            Err(_) if waiting.is_late() => return Err(too_late()),
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
@@ -176,7 +204,8 @@ impl Sending {
             if relay.writes_array() {
                 head.headers.insert(CONTENT_TYPE, JSON);
             }
-            let events = Events::new(body, trail, relay);
+            let end_by = lifetime.map(|lifetime| lifetime.end_by);
+            let events = Events::new(Bounded::new(body, end_by), trail, relay);
             return Ok(Response::from_parts(
                 head,
                 Reply::inner(UpstreamBody::events(events)),
@@ -251,6 +280,16 @@ fn is_free(status: StatusCode, is_json: bool) -> bool {
         StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => false,
         _ => status.as_u16() != CLIENT_LEFT && (!status.is_server_error() || is_json),
     }
+}
+
+/// It took so long to reach the provider that it was not sent. It is nobody's fault, and can be tried again.
+fn too_late() -> Rejection {
+    Rejection::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "sent_too_late",
+        "the request could not be sent while its budget allowed it",
+    )
+    .with_retry_after(Duration::from_secs(1))
 }
 
 /// There is no answer.

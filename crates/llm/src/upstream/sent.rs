@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use pin_project_lite::pin_project;
+use tokio::time::Instant;
 use tollgate_core::{Trail, fact::Dispatch};
 
 pin_project! {
@@ -25,6 +26,7 @@ pin_project! {
         body: Full<Bytes>,
         trail: Trail,
         state: Arc<AtomicU8>,
+        send_by: Option<Instant>,
     }
 }
 
@@ -36,18 +38,29 @@ pub(super) struct Waiting {
 }
 
 impl Sent {
-    pub(super) fn new(body: Full<Bytes>, trail: Trail) -> (Self, Waiting) {
+    pub(super) fn new(
+        body: Full<Bytes>,
+        trail: Trail,
+        send_by: Option<Instant>,
+    ) -> (Self, Waiting) {
         let state = Arc::new(AtomicU8::new(WAITS));
         let waiting = Waiting {
             trail: trail.clone(),
             state: Arc::clone(&state),
         };
-        (Self { body, trail, state }, waiting)
+        let sent = Self {
+            body,
+            trail,
+            state,
+            send_by,
+        };
+        (sent, waiting)
     }
 
     /// Whether it may be sent; from here on it counts as sent.
     fn may_go(&self) -> bool {
-        if decide(&self.state, SENT) == LEFT {
+        let is_late = self.send_by.is_some_and(|send_by| Instant::now() > send_by);
+        if decide(&self.state, if is_late { LATE } else { SENT }) != SENT {
             return false;
         }
         self.trail.set(Dispatch::Yes);
@@ -81,6 +94,13 @@ impl Body for Sent {
     }
 }
 
+impl Waiting {
+    /// Whether it was too late to send it.
+    pub(super) fn is_late(&self) -> bool {
+        self.state.load(Ordering::Acquire) == LATE
+    }
+}
+
 impl Drop for Waiting {
     fn drop(&mut self) {
         // The connection may have decided, and not have said it yet.
@@ -99,14 +119,15 @@ fn decide(state: &AtomicU8, wanted: u8) -> u8 {
 const WAITS: u8 = 0;
 const SENT: u8 = 1;
 const LEFT: u8 = 2;
+const LATE: u8 = 3;
 
-/// Nobody waits for the answer any more.
+/// Nobody waits for the answer any more, or it came too late.
 #[derive(Debug)]
 pub(crate) struct Left(());
 
 impl fmt::Display for Left {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("nobody waits for the answer any more")
+        f.write_str("nobody waits for the answer any more, or it is too late to send it")
     }
 }
 
@@ -117,10 +138,12 @@ mod tests {
     use std::{
         pin::pin,
         task::{Context, Poll, Waker},
+        time::Duration,
     };
 
     use http_body::Body;
     use http_body_util::Full;
+    use tokio::time::{Instant, advance};
     use tollgate_core::{Trail, fact::Dispatch};
 
     use super::Sent;
@@ -128,7 +151,7 @@ mod tests {
     fn scene() -> (Trail, Sent, super::Waiting) {
         let trail = Trail::new();
         trail.set(Dispatch::No);
-        let (sent, waiting) = Sent::new(Full::from("body"), trail.clone());
+        let (sent, waiting) = Sent::new(Full::from("body"), trail.clone(), None);
         (trail, sent, waiting)
     }
 
@@ -141,6 +164,28 @@ mod tests {
         let frame = pin!(sent).poll_frame(&mut cx);
         assert!(matches!(frame, Poll::Ready(Some(Err(_)))));
         assert_eq!(trail.get(), Some(Dispatch::No));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_connection_takes_too_late_is_not_sent() {
+        for (waits, expected) in [(10, Dispatch::Yes), (11, Dispatch::No)] {
+            let trail = Trail::new();
+            trail.set(Dispatch::No);
+            let send_by = Instant::now() + Duration::from_secs(10);
+            let (sent, waiting) = Sent::new(Full::from("body"), trail.clone(), Some(send_by));
+
+            advance(Duration::from_secs(waits)).await;
+            assert!(!sent.is_end_stream());
+            advance(Duration::from_secs(60)).await; // What is sent is sent.
+            let mut cx = Context::from_waker(Waker::noop());
+            let frame = pin!(sent).poll_frame(&mut cx);
+
+            let is_late = expected == Dispatch::No;
+            assert_eq!(matches!(frame, Poll::Ready(Some(Err(_)))), is_late);
+            assert_eq!(waiting.is_late(), is_late);
+            drop(waiting);
+            assert_eq!(trail.get(), Some(expected));
+        }
     }
 
     #[test]

@@ -5,7 +5,8 @@ use tollgate_core::fact::{Dispatch, Usage};
 use tollgate_llm::{AwsCredentials, Endpoint, EndpointError};
 
 use super::{
-    provider::{chat, json_answer, messages, post, send, server, signed, stream},
+    provider::{chat, json_answer, messages, post, send, signed, stream},
+    server::server,
     signature::{ID, REGION, SECRET, verify},
 };
 

@@ -1,7 +1,10 @@
 use serde_json::json;
 use tollgate_core::fact::{Failure, Usage};
 
-use super::provider::{chat, json_answer, messages, send, server, signed};
+use super::{
+    provider::{chat, json_answer, messages, send, signed},
+    server::server,
+};
 
 #[tokio::test]
 async fn an_error_is_told_in_the_callers_words() {

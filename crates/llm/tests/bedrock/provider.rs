@@ -1,16 +1,12 @@
-//! A server of the test's own, and a stack before it.
+//! What the provider says, and a stack before it.
 
-use std::{
-    convert::Infallible,
-    sync::{Arc, Mutex},
-};
+use std::convert::Infallible;
 
-use axum::{Router, body::Body, extract::Request as AxumRequest, routing::any};
+use axum::body::Body;
 use bytes::Bytes;
-use http::{Request, Response, request::Parts};
+use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tollgate_core::{PayloadLayer, Trail, fact::Target};
 use tollgate_llm::{AwsCredentials, Endpoint, InspectLayer, RenderLayer, Upstream};
 use tower::{ServiceBuilder, ServiceExt};
@@ -19,27 +15,6 @@ use super::signature::{ID, REGION, SECRET};
 
 pub(crate) const MODEL: &str =
     "arn:aws:bedrock:eu-west-1:123456789012:inference-profile/eu.anthropic.claude-haiku-4-5-v1:0";
-
-/// What the server was sent.
-pub(crate) type Seen = Arc<Mutex<Vec<(Parts, Bytes)>>>;
-
-/// A server that answers with this, and writes down what it was sent.
-pub(crate) async fn server(
-    answer: impl Fn() -> Response<Body> + Clone + Send + Sync + 'static,
-) -> (String, Seen) {
-    let seen = Seen::default();
-    let log = Arc::clone(&seen);
-    let router = Router::new().fallback(any(async move |request: AxumRequest| {
-        let (parts, body) = request.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        log.lock().unwrap().push((parts, body));
-        answer()
-    }));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    (url, seen)
-}
 
 pub(crate) fn json_answer(status: u16, named: &str, body: &Value) -> Response<Body> {
     let mut response = Response::builder()

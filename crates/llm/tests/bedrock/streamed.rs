@@ -3,7 +3,8 @@ use tollgate_core::fact::{Failure, Phase, Usage};
 
 use super::{
     frames::{chunks, events, exception, sse},
-    provider::{chat, messages, post, send, server, signed, stream},
+    provider::{chat, messages, post, send, signed, stream},
+    server::server,
 };
 
 /// The data of the events in a stream.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Answer, Asker, Message, Order, Window,
-    calendar::{UnknownZone, window_end},
+    calendar::{Calendar, CalendarError, TOLERANCE},
 };
 
 /// The books of one account: its windows, and what its askers were last told.
@@ -23,7 +23,7 @@ pub struct Book {
 pub struct WindowRow {
     /// Ascends.
     pub number: u64,
-    /// The most that may be granted.
+    /// The most that may be granted; [`NO_LIMIT`] in the gap between two windows of a half.
     pub limit: i64,
     /// What is granted, given back and charged.
     pub granted: i64,
@@ -52,8 +52,12 @@ impl Book {
     /// Decides, at this time by the authority's clock, in milliseconds since 1970.
     ///
     /// # Errors
-    /// If a window is to be opened in a zone that there is not. Nothing is decided then.
-    pub fn decide(&mut self, message: &Message<Order>, clock: i64) -> Result<Answer, UnknownZone> {
+    /// If no window can be named. Nothing is decided then.
+    pub fn decide(
+        &mut self,
+        message: &Message<Order>,
+        clock: i64,
+    ) -> Result<Answer, CalendarError> {
         let known = self.askers.get(&message.asker);
         match known {
             Some(row) if message.number == row.number => return Ok(row.answer.clone()),
@@ -69,25 +73,27 @@ impl Book {
                 least,
                 wish,
                 limit,
-                every,
-                zone,
+                calendar,
             } => {
                 if *least < 0 || wish < least || limit.nanos() < 0 {
                     Answer::Old
                 } else {
-                    self.turn(*every, zone, now)?;
+                    // Windows that do not end before their time are safe. Gaps are not.
+                    if calendar.half.is_some() && clock.saturating_add(TOLERANCE) < now {
+                        return Err(CalendarError::ClockIsBehind);
+                    }
+                    self.turn(calendar, now)?;
                     let askers = self.recent(message.asker, now);
                     self.grant(limit.nanos(), *least, *wish, now, askers)
                 }
             }
-            Order::GiveBack { window, amount } => self.book(
-                named,
-                *window,
-                amount.checked_neg().filter(|_| *amount >= 0),
-            ),
-            Order::Charge { window, amount } => {
-                self.book(named, *window, Some(*amount).filter(|amount| *amount >= 0))
-            }
+            Order::GiveBack { window, amount } => self.book(named, *window, |granted| {
+                granted.checked_sub(*amount).filter(|_| *amount >= 0)
+            }),
+            // What is spent is spent, also if it is more than can be counted.
+            Order::Charge { window, amount } => self.book(named, *window, |granted| {
+                Some(granted.saturating_add(*amount)).filter(|_| *amount >= 0)
+            }),
         };
         self.clock_floor = now;
         self.record(message, &answer, now);
@@ -95,34 +101,42 @@ impl Book {
     }
 
     /// Opens the next window if the running one has ended. It starts where that ended, whatever the calendar now says.
-    fn turn(
-        &mut self,
-        every: tollgate_core::fact::Period,
-        zone: &str,
-        now: i64,
-    ) -> Result<(), UnknownZone> {
-        let (number, starts_at) = match self.windows.last() {
-            Some(window) if now < window.ends_at => return Ok(()),
+    fn turn(&mut self, calendar: &Calendar, now: i64) -> Result<(), CalendarError> {
+        let (number, starts_at) = match self.windows.last_mut() {
+            Some(window) if now < window.ends_at && !window.is_gap() => return Ok(()),
+            Some(gap) if now < gap.ends_at => {
+                // It keeps nothing, so it need not be kept when the calendar has become another.
+                let span = calendar.span(now)?;
+                gap.ends_at = gap
+                    .ends_at
+                    .min(if span.is_gap { span.ends_at } else { now });
+                if span.is_gap {
+                    return Ok(());
+                }
+                (gap.number + 1, now)
+            }
             Some(window) => (window.number + 1, window.ends_at),
             None => (1, now),
         };
-        let ends_at = window_end(every, zone, now)?;
+        let span = calendar.span(now)?;
         if self.windows.len() == WINDOWS {
             self.windows.remove(0);
         }
         self.windows.push(WindowRow {
             number,
-            limit: 0,
+            limit: if span.is_gap { NO_LIMIT } else { 0 },
             granted: 0,
             starts_at,
-            ends_at,
+            ends_at: span.ends_at,
         });
         Ok(())
     }
 
     fn grant(&mut self, limit: i64, least: i64, wish: i64, now: i64, askers: i128) -> Answer {
         let row = self.windows.last_mut().expect("a window is running");
-        row.limit = limit;
+        if !row.is_gap() {
+            row.limit = limit;
+        }
         let window = row.named(now);
         let free = row.left();
         if i128::from(least) > free.max(0) {
@@ -136,7 +150,7 @@ impl Book {
         let amount = wish.min(share).max(least);
         row.granted += amount;
         let left = row.left();
-        let scarce = left * SCARCE < i128::from(limit);
+        let scarce = left * SCARCE < i128::from(row.limit);
         Answer::Granted {
             window,
             amount,
@@ -146,21 +160,22 @@ impl Book {
     }
 
     /// Books on a window that was named to the asker, or refuses.
-    fn book(&mut self, named: Option<(u64, u64)>, window: u64, change: Option<i64>) -> Answer {
-        let (Some((first, last)), Some(change)) = (named, change) else {
+    fn book(
+        &mut self,
+        named: Option<(u64, u64)>,
+        window: u64,
+        change: impl FnOnce(i64) -> Option<i64>,
+    ) -> Answer {
+        let is_named = named.is_some_and(|(first, last)| (first..=last).contains(&window));
+        let row = self.windows.iter_mut().find(|row| row.number == window);
+        let Some(row) = row.filter(|_| is_named) else {
             return Answer::Old;
         };
-        let row = self.windows.iter_mut().find(|row| row.number == window);
-        match row {
-            Some(row) if (first..=last).contains(&window) => {
-                match row.granted.checked_add(change) {
-                    Some(granted) if granted >= 0 => {
-                        row.granted = granted;
-                        Answer::Booked {
-                            left: saturate(row.left()),
-                        }
-                    }
-                    _ => Answer::Old,
+        match change(row.granted) {
+            Some(granted @ 0..) => {
+                row.granted = granted;
+                Answer::Booked {
+                    left: saturate(row.left()),
                 }
             }
             _ => Answer::Old,
@@ -216,6 +231,12 @@ impl Book {
 }
 
 impl WindowRow {
+    /// Whether it is what lies between two windows of a half.
+    #[must_use]
+    pub const fn is_gap(&self) -> bool {
+        self.limit == NO_LIMIT
+    }
+
     fn named(&self, now: i64) -> Window {
         Window {
             number: self.number,
@@ -225,14 +246,20 @@ impl WindowRow {
         }
     }
 
-    fn left(&self) -> i128 {
-        i128::from(self.limit) - i128::from(self.granted)
+    /// What can still be granted; below zero if more was charged than there was.
+    #[must_use]
+    pub fn left(&self) -> i128 {
+        let limit = if self.is_gap() { i64::MAX } else { self.limit };
+        i128::from(limit) - i128::from(self.granted)
     }
 }
 
 fn saturate(amount: i128) -> i64 {
     i64::try_from(amount).unwrap_or(if amount < 0 { i64::MIN } else { i64::MAX })
 }
+
+/// No budget has this one: what is wished is granted.
+pub const NO_LIMIT: i64 = -1;
 
 /// So many windows can be booked on: what is settled late belongs to one that has ended.
 const WINDOWS: usize = 4;

@@ -1,9 +1,58 @@
 //! Calendar windows: pure arithmetic over a time zone's rules.
 
-use std::fmt;
+mod half;
+
+use std::{fmt, sync::Arc};
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use tollgate_core::fact::Period;
+
+pub use self::half::{Half, TOLERANCE};
+
+/// Which windows an account has.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Calendar {
+    /// The windows' kind.
+    pub every: Period,
+    /// Whose calendar it is.
+    pub zone: Arc<str>,
+    /// Which of the windows, and more of each, if the budget is strict.
+    pub half: Option<Half>,
+}
+
+impl Calendar {
+    /// All windows of this kind, one after the other.
+    pub fn new(every: Period, zone: impl Into<Arc<str>>) -> Self {
+        Self {
+            every,
+            zone: zone.into(),
+            half: None,
+        }
+    }
+
+    /// What a time is in, in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// If there is no such zone, or no calendar has room for such a half.
+    pub fn span(&self, now: i64) -> Result<Span, CalendarError> {
+        match self.half.filter(|_| self.every != Period::Total) {
+            None => Ok(Span {
+                ends_at: window_end(self.every, &self.zone, now)?,
+                is_gap: false,
+            }),
+            Some(half) => half.span(self.every, &zone(&self.zone)?, now),
+        }
+    }
+}
+
+/// A window of an account, or what is between two.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Span {
+    /// In milliseconds since 1970; `i64::MAX` if it does not end.
+    pub ends_at: i64,
+    /// Whether it lies between two windows of a half: nothing that is spent in it counts.
+    pub is_gap: bool,
+}
 
 /// When the calendar window ends that a time is in; both in milliseconds since 1970. It is always after that time, and
 /// `i64::MAX` if the window does not end, or not within the years that a calendar knows.
@@ -13,22 +62,37 @@ use tollgate_core::fact::Period;
 ///
 /// # Errors
 /// If there is no such zone.
-pub fn window_end(every: Period, zone: &str, now: i64) -> Result<i64, UnknownZone> {
-    let zone = TimeZone::get(zone).map_err(|_| UnknownZone(zone.into()))?;
-    Ok(end(every, &zone, now).unwrap_or(i64::MAX))
+pub fn window_end(every: Period, name: &str, now: i64) -> Result<i64, CalendarError> {
+    Ok(end(every, &zone(name)?, now).unwrap_or(i64::MAX))
 }
 
-/// There is no time zone of this name.
+/// Why no window can be named.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct UnknownZone(Box<str>);
+#[non_exhaustive]
+pub enum CalendarError {
+    /// There is no time zone of this name.
+    UnknownZone(Box<str>),
+    /// Calls of a strict budget live longer than its windows.
+    TooLong,
+    /// The clock is behind what it has shown before, so a strict budget cannot know the time.
+    ClockIsBehind,
+}
 
-impl fmt::Display for UnknownZone {
+impl fmt::Display for CalendarError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "there is no time zone {:?}", self.0)
+        match self {
+            Self::UnknownZone(name) => write!(f, "there is no time zone {name:?}"),
+            Self::TooLong => f.write_str("calls of a strict budget live longer than its windows"),
+            Self::ClockIsBehind => f.write_str("the clock is behind what it has shown before"),
+        }
     }
 }
 
-impl std::error::Error for UnknownZone {}
+impl std::error::Error for CalendarError {}
+
+fn zone(name: &str) -> Result<TimeZone, CalendarError> {
+    TimeZone::get(name).map_err(|_| CalendarError::UnknownZone(name.into()))
+}
 
 fn end(every: Period, zone: &TimeZone, now: i64) -> Option<i64> {
     let time = Timestamp::from_millisecond(now).ok()?;

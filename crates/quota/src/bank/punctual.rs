@@ -10,7 +10,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Answer, Answering, Asker, Authority, BankError, Message, Order};
+use super::{Answer, Answering, Asker, Authority, BankError, Message, Order, calendar::TOLERANCE};
 
 /// Takes no lease from an [`Authority`] whose clock is far from this machine's: one of the two is wrong, and prices and
 /// windows would be, too. What was granted meanwhile stays spent, and the same is asked again until the clocks agree.
@@ -48,7 +48,7 @@ impl<A> Punctual<A> {
         }
     }
 
-    /// Sets how far clocks may be apart.
+    /// Sets how far clocks may be apart. For strict budgets it is two seconds at most.
     #[must_use]
     pub fn tolerance(mut self, tolerance: Duration) -> Self {
         self.tolerance = tolerance;
@@ -67,9 +67,14 @@ impl<A: Authority> Authority for Punctual<A> {
     fn ask(&self, message: Message<Order>) -> Answering<Answer> {
         let who = (Arc::clone(&message.account), message.asker);
         let since = self.asked.since(&who, message.number);
+        let tolerance = match &message.ask {
+            Order::Grant { calendar, .. } if calendar.half.is_some() => {
+                millis(self.tolerance).min(TOLERANCE)
+            }
+            _ => millis(self.tolerance),
+        };
         let asking = self.authority.ask(message);
         let (asked, clock) = (Arc::clone(&self.asked), Arc::clone(&self.clock));
-        let tolerance = millis(self.tolerance);
         Box::pin(async move {
             let answer = asking.await?;
             if let Answer::Granted { window, .. } | Answer::Spent { window, .. } = &answer {
@@ -140,7 +145,7 @@ mod tests {
     use tollgate_core::fact::{Cost, Period};
 
     use super::*;
-    use crate::bank::MemoryAuthority;
+    use crate::bank::{MemoryAuthority, calendar::Calendar};
 
     fn grant(number: u64) -> Message<Order> {
         Message {
@@ -149,8 +154,7 @@ mod tests {
             number,
             ask: Order::Grant {
                 limit: Cost::from_nanos(1_000),
-                every: Period::Day,
-                zone: "UTC".into(),
+                calendar: Calendar::new(Period::Day, "UTC"),
                 least: 10,
                 wish: 10,
             },

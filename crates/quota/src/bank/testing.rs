@@ -8,7 +8,10 @@ use std::sync::{
 use futures_util::future::join_all;
 use tollgate_core::fact::{Cost, Period};
 
-use super::{Answer, Asker, Authority, BankError, Message, Order, Window};
+use super::{
+    Answer, Asker, Authority, BankError, Message, Order, Window,
+    calendar::{Calendar, Half},
+};
 
 /// A clock that is set by hand, in milliseconds since 1970. Clones are the same clock.
 #[derive(Clone, Debug)]
@@ -48,6 +51,9 @@ pub async fn authority_contract<A: Authority>(make: impl AsyncFn(TestClock) -> A
     a_limit_below_what_is_granted_ends_grants(&bench().await).await;
     a_window_turns_with_the_clock_and_never_opens_again(&bench().await).await;
     windows_are_contiguous_when_the_period_changes(&bench().await).await;
+    between_its_windows_a_half_grants_whatever_is_wished(&bench().await).await;
+    a_gap_ends_when_the_budget_is_strict_no_more(&bench().await).await;
+    a_half_needs_a_clock_that_does_not_go_back(&bench().await).await;
     only_a_window_that_was_named_is_booked_on(&bench().await).await;
     what_is_settled_late_belongs_to_its_window(&bench().await).await;
     a_charge_counts_whatever_the_limit(&bench().await).await;
@@ -252,8 +258,7 @@ async fn windows_are_contiguous_when_the_period_changes<A: Authority>(bench: &Be
 
     let daily = |least| Order::Grant {
         limit: Cost::from_nanos(100),
-        every: Period::Day,
-        zone: "Asia/Tokyo".into(),
+        calendar: Calendar::new(Period::Day, "Asia/Tokyo"),
         least,
         wish: least,
     };
@@ -268,6 +273,84 @@ async fn windows_are_contiguous_when_the_period_changes<A: Authority>(bench: &Be
 
     assert_eq!(next.starts_at, first.ends_at);
     assert_eq!(next.ends_at, NOON + 3 * HOUR, "midnight in Tokyo");
+}
+
+async fn between_its_windows_a_half_grants_whatever_is_wished<A: Authority>(bench: &Bench<A>) {
+    let asker = Asker::random();
+    let strict = |least| Order::Grant {
+        limit: Cost::from_nanos(100),
+        calendar: half_of_this_hour(),
+        least,
+        wish: least,
+    };
+
+    let first = bench.ask(asker, 1, strict(100)).await.unwrap();
+    let spent = bench.ask(asker, 2, strict(1)).await.unwrap();
+    assert_eq!(window(&first).ends_at, NOON + HOUR + 2_000);
+    assert!(matches!(spent, Answer::Spent { left: 0, .. }), "{spent:?}");
+
+    bench.clock.set(NOON + HOUR + 2_000);
+    let gap = bench.ask(asker, 3, strict(1_000_000)).await.unwrap();
+    assert_eq!(amount(&gap), 1_000_000);
+    assert_eq!(window(&gap).starts_at, window(&first).ends_at);
+    assert_eq!(window(&gap).ends_at, NOON + 2 * HOUR - 60_000);
+    let back = Order::GiveBack {
+        window: window(&gap).number,
+        amount: 400_000,
+    };
+    assert!(!is_refused(&bench.ask(asker, 4, back).await));
+
+    bench.clock.set(NOON + 2 * HOUR - 60_000);
+    let next = bench.ask(asker, 5, strict(100)).await.unwrap();
+    let spent = bench.ask(asker, 6, strict(1)).await.unwrap();
+    assert_eq!(window(&next).starts_at, window(&gap).ends_at);
+    assert_eq!(window(&next).ends_at, NOON + 3 * HOUR + 2_000);
+    assert!(matches!(spent, Answer::Spent { left: 0, .. }), "{spent:?}");
+}
+
+async fn a_gap_ends_when_the_budget_is_strict_no_more<A: Authority>(bench: &Bench<A>) {
+    let asker = Asker::random();
+    let strict = |least| Order::Grant {
+        limit: Cost::from_nanos(100),
+        calendar: half_of_this_hour(),
+        least,
+        wish: least,
+    };
+    bench.clock.set(NOON + HOUR + 2_000);
+    let gap = bench.ask(asker, 1, strict(1_000)).await.unwrap();
+    bench.clock.set(NOON + HOUR + 3_000);
+
+    let lenient = bench.ask(asker, 2, grant(100, 100, 100)).await.unwrap();
+    let spent = bench.ask(asker, 3, grant(100, 1, 1)).await.unwrap();
+    // Strict again, it takes effect when the running window ends.
+    let strict = bench.ask(asker, 4, strict(1)).await.unwrap();
+
+    assert_eq!(window(&lenient).number, window(&gap).number + 1);
+    assert_eq!(window(&lenient).starts_at, NOON + HOUR + 3_000);
+    assert_eq!(window(&lenient).ends_at, NOON + 2 * HOUR);
+    assert!(matches!(spent, Answer::Spent { left: 0, .. }), "{spent:?}");
+    assert!(
+        matches!(strict, Answer::Spent { left: 0, .. }),
+        "{strict:?}"
+    );
+}
+
+async fn a_half_needs_a_clock_that_does_not_go_back<A: Authority>(bench: &Bench<A>) {
+    let asker = Asker::random();
+    let order = Order::Grant {
+        limit: Cost::from_nanos(100),
+        calendar: half_of_this_hour(),
+        least: 1,
+        wish: 1,
+    };
+    bench.ask(asker, 1, order.clone()).await.unwrap();
+
+    bench.clock.set(NOON - 2_000);
+    assert!(!is_refused(&bench.ask(asker, 2, order.clone()).await));
+    bench.clock.set(NOON - 2_001);
+    assert!(is_refused(&bench.ask(asker, 3, order.clone()).await));
+    bench.clock.set(NOON);
+    assert!(!is_refused(&bench.ask(asker, 3, order).await));
 }
 
 async fn only_a_window_that_was_named_is_booked_on<A: Authority>(bench: &Bench<A>) {
@@ -374,10 +457,6 @@ async fn amounts_that_make_no_sense_are_refused<A: Authority>(bench: &Bench<A>) 
             window: number,
             amount: i64::MIN,
         },
-        Order::Charge {
-            window: number,
-            amount: i64::MAX,
-        },
     ]
     .into_iter()
     .enumerate()
@@ -393,6 +472,13 @@ async fn amounts_that_make_no_sense_are_refused<A: Authority>(bench: &Bench<A>) 
         .await
         .unwrap();
     assert_eq!(amount(&all), i64::MAX - 100, "the largest sums are held");
+    let charge = Order::Charge {
+        window: number,
+        amount: i64::MAX,
+    };
+    let booked = bench.ask(asker, 2, charge).await;
+    assert!(matches!(booked, Ok(Answer::Booked { .. })), "{booked:?}");
+    assert_eq!(bench.granted(1_000).await, i64::MAX, "it is spent");
 }
 
 async fn accounts_are_apart<A: Authority>(bench: &Bench<A>) {
@@ -448,10 +534,20 @@ impl<A: Authority> Bench<A> {
 fn grant(limit: i64, least: i64, wish: i64) -> Order {
     Order::Grant {
         limit: Cost::from_nanos(limit),
-        every: Period::Hour,
-        zone: "UTC".into(),
+        calendar: Calendar::new(Period::Hour, "UTC"),
         least,
         wish,
+    }
+}
+
+/// The half that has the hour from noon on, with calls of a minute.
+fn half_of_this_hour() -> Calendar {
+    Calendar {
+        half: Some(Half {
+            is_odd: (NOON / HOUR + 1) % 2 == 1,
+            lead: 60_000,
+        }),
+        ..Calendar::new(Period::Hour, "UTC")
     }
 }
 

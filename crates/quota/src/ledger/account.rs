@@ -61,6 +61,8 @@ pub struct Account {
     /// How often in a row a charge was refused, and how often a lease.
     strikes: u8,
     refusals: u8,
+    /// The authority has refused too often: it is left alone until then.
+    silent_until: u64,
     exchange: Option<Box<Exchange>>,
     front: Option<Box<Front>>,
 }
@@ -144,6 +146,7 @@ impl Account {
             debts: Vec::new(),
             strikes: 0,
             refusals: 0,
+            silent_until: 0,
             exchange: None,
             front: with_reserve.then(Box::default),
         }
@@ -203,6 +206,38 @@ impl Account {
         Ok(())
     }
 
+    /// Holds this much more of the window that a part is of. What is not here is held as a debt, which the bank is told of.
+    /// Each new part is handed over, to be settled.
+    ///
+    /// Answers the debt.
+    pub fn raise(&mut self, part: Part, more: i64, now: u64, mut hold: impl FnMut(Part)) -> i64 {
+        let Some(pool) = self.pools.iter_mut().find(|pool| pool.id == part.pool) else {
+            return 0; // A pool stays for as long as a hold is open.
+        };
+        let mut rest = more.max(0);
+        if pool.giver == Giver::Tally {
+            hold(pool.hold(rest));
+            return 0;
+        }
+        self.touched = now;
+        self.sizing.held(rest, now);
+        let window = pool.window;
+        for pool in self.pools.iter_mut().filter(|pool| pool.window == window) {
+            let takes = rest.min(pool.free());
+            if takes > 0 {
+                hold(pool.hold(takes));
+                rest -= takes;
+            }
+        }
+        if rest > 0 {
+            let pool = self.pool(window, Giver::Owed);
+            pool.granted = pool.granted.saturating_add(rest);
+            hold(pool.hold(rest));
+            self.owe(window, rest);
+        }
+        rest
+    }
+
     /// Settles a part of a hold to what was spent. What does not fit is a debt, which the bank is told of.
     ///
     /// Answers the debt.
@@ -244,7 +279,8 @@ impl Account {
             figures.held = figures.held.saturating_add(pool.held);
         }
         figures.spent = self.spent;
-        figures.left = self.known_left(running.window.number);
+        // Between two windows of a strict budget there is more than it ever has.
+        figures.left = figures.limit.min(self.known_left(running.window.number));
         figures.closes = Some(running.closes).filter(|closes| *closes < u64::MAX);
         figures
     }

@@ -1,5 +1,3 @@
-use std::hash::{Hash, Hasher};
-
 use crate::Budget;
 
 /// Which budget a hold is paid from. The parts may be any text.
@@ -24,54 +22,95 @@ pub struct Claim<'a> {
     pub budget: &'a Budget,
 }
 
-impl Claim<'_> {
-    /// Its name in the bank: no two claims have the same, whatever their parts are.
+impl<'a> Claim<'a> {
+    /// The accounts that pay for it: a strict budget has two.
+    pub(super) fn keys(&self) -> impl Iterator<Item = Key<'a>> + use<'a> {
+        let Self {
+            scope,
+            account,
+            name,
+            budget,
+        } = *self;
+        let key = move |is_odd| Key {
+            scope,
+            account,
+            name,
+            is_odd,
+        };
+        let odd = budget.strictness().map(|_| key(true));
+        std::iter::once(key(false)).chain(odd)
+    }
+}
+
+/// What an account is known by.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(super) struct Key<'a> {
+    pub(super) scope: &'a str,
+    pub(super) account: &'a str,
+    pub(super) name: &'a str,
+    /// Whether it is the second account of a strict budget.
+    pub(super) is_odd: bool,
+}
+
+impl<'a> Key<'a> {
+    /// Its name in the bank: no two have the same, whatever their parts are.
     pub(super) fn text(&self) -> String {
         let Self {
             scope,
             account,
             name,
-            ..
+            is_odd,
         } = self;
-        format!("{}:{scope},{}:{account},{name}", scope.len(), account.len())
+        let then = if *is_odd { ODD } else { EVEN };
+        format!(
+            "{}:{scope}{EVEN}{}:{account}{then}{name}",
+            scope.len(),
+            account.len()
+        )
     }
-}
 
-/// What a hash map knows it by: its parts without the budget.
-impl Hash for Claim<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.scope, self.account, self.name).hash(state);
+    /// The key in a text.
+    pub(super) fn of(text: &'a str) -> Option<Self> {
+        let (scope, rest) = part(text)?;
+        let (account, rest) = part(rest.strip_prefix(EVEN)?)?;
+        let (name, is_odd) = match rest.strip_prefix(ODD) {
+            Some(name) => (name, true),
+            None => (rest.strip_prefix(EVEN)?, false),
+        };
+        Some(Self {
+            scope,
+            account,
+            name,
+            is_odd,
+        })
     }
-}
-
-/// The scope, account and name in a text.
-pub(super) fn split(text: &str) -> Option<(&str, &str, &str)> {
-    let (scope, rest) = part(text)?;
-    let (account, name) = part(rest)?;
-    Some((scope, account, name))
 }
 
 fn part(text: &str) -> Option<(&str, &str)> {
     let (length, rest) = text.split_once(':')?;
-    let (part, rest) = rest.split_at_checked(length.parse().ok()?)?;
-    Some((part, rest.strip_prefix(',')?))
+    rest.split_at_checked(length.parse().ok()?)
 }
+
+const EVEN: char = ',';
+const ODD: char = ';';
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-    use tollgate_core::fact::{Cost, Period};
-
     use super::*;
+    use proptest::prelude::*;
 
     proptest! {
         #[test]
-        fn a_text_tells_its_parts(scope in "[0-9:,a]{0,6}", account in "[0-9:,é]{0,6}", name in "[0-9:,]{0,6}") {
-            let budget = Budget::hard(Cost::from_nanos(1), Period::Day);
-            let claim = Claim { scope: &scope, account: &account, name: &name, budget: &budget };
+        fn a_text_tells_its_parts(
+            scope in "[0-9:,;a]{0,6}",
+            account in "[0-9:,;é]{0,6}",
+            name in "[0-9:,;]{0,6}",
+            is_odd: bool,
+        ) {
+            let key = Key { scope: &scope, account: &account, name: &name, is_odd };
 
-            let text = claim.text();
-            prop_assert_eq!(split(&text), Some((&*scope, &*account, &*name)));
+            let text = key.text();
+            prop_assert_eq!(Key::of(&text), Some(key));
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc};
 
 use smallvec::SmallVec;
-use tollgate_core::fact::Cost;
+use tollgate_core::fact::{Cost, Lifetime};
 
 use super::{Ledger, pool::Part, table::Entry};
 
@@ -12,6 +12,7 @@ pub struct Hold {
     ledger: Ledger,
     shares: Shares,
     amount: Cost,
+    lifetime: Option<Lifetime>,
     is_sent: bool,
 }
 
@@ -41,19 +42,25 @@ pub struct Overrun {
 pub(super) struct Share {
     pub(super) entry: Arc<Entry>,
     pub(super) part: Part,
-    /// For which of the claims it is.
-    pub(super) claim: usize,
+    /// For which of the claimed accounts it is.
+    pub(super) number: usize,
 }
 
-/// The parts of one claim stand together.
+/// The parts of one account stand together.
 pub(super) type Shares = SmallVec<[Share; 4]>;
 
 impl Hold {
-    pub(super) const fn new(ledger: Ledger, shares: Shares, amount: Cost) -> Self {
+    pub(super) const fn new(
+        ledger: Ledger,
+        shares: Shares,
+        amount: Cost,
+        lifetime: Option<Lifetime>,
+    ) -> Self {
         Self {
             ledger,
             shares,
             amount,
+            lifetime,
             is_sent: false,
         }
     }
@@ -62,6 +69,13 @@ impl Hold {
     #[must_use]
     pub const fn amount(&self) -> Cost {
         self.amount
+    }
+
+    /// How long the call may live, if a strict budget pays for it: what is sent later, or not cut off in time, may touch a
+    /// window that it is not paid from.
+    #[must_use]
+    pub const fn lifetime(&self) -> Option<Lifetime> {
+        self.lifetime
     }
 
     /// Says that the first byte is about to be sent: from here on, nothing is released.
@@ -75,7 +89,18 @@ impl Hold {
         self.is_sent
     }
 
-    /// Settles to what was spent. Answers with what was too much.
+    /// Holds more in each budget, since the call has become dearer: this much in all. What is not here is charged to the
+    /// budget, whatever it has left. Answers the most that was.
+    pub fn raise(&mut self, amount: Cost) -> Cost {
+        let more = amount.nanos().saturating_sub(self.amount.nanos());
+        if more <= 0 {
+            return Cost::default();
+        }
+        self.amount = amount;
+        Cost::from_nanos(self.ledger.raise(&mut self.shares, more))
+    }
+
+    /// Settles to what was spent. Answers with what was too much: who spends it does not keep to its bound.
     pub fn settle(mut self, settlement: Settlement) -> Option<Overrun> {
         self.finish(settlement)
     }
@@ -91,12 +116,6 @@ impl Hold {
         if spent <= held {
             return None;
         }
-        tracing::warn!(
-            held,
-            spent,
-            debt,
-            "a call has cost more than was held for it"
-        );
         Some(Overrun {
             held: self.amount,
             spent: Cost::from_nanos(spent),

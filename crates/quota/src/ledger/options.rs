@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tollgate_core::fact::Cost;
 
-use super::claim;
+use super::claim::Key;
 
 /// How a ledger behaves.
 #[derive(Clone)]
@@ -39,12 +39,12 @@ impl Options {
     }
 
     pub(super) fn warn(&self, text: &str, used: i64, limit: Cost) {
-        if let (Some(hook), Some((scope, account, name))) = (&self.on_warning, claim::split(text)) {
+        if let (Some(hook), Some(key)) = (&self.on_warning, Key::of(text)) {
             let used = Cost::from_nanos(used);
             hook(&Warning {
-                scope,
-                account,
-                name,
+                scope: key.scope,
+                account: key.account,
+                name: key.name,
                 used,
                 limit,
             });

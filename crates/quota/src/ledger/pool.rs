@@ -30,6 +30,9 @@ pub enum Giver {
     Gone,
     /// Nobody: it is counted, and reported to the authority.
     Tally,
+    /// Nobody yet: it is held beyond what was granted, and a debt. Once that is booked, it is the authority's; until then, none
+    /// of it is free.
+    Owed,
 }
 
 impl Pool {
@@ -45,12 +48,12 @@ impl Pool {
         }
     }
 
-    /// What can still be held; nothing in a tally.
+    /// What can still be held; nothing in a tally, or while it is owed.
     #[must_use]
     pub fn free(&self) -> i64 {
         match self.giver {
-            Giver::Tally => 0,
-            _ => (self.granted - self.held - self.spent).max(0),
+            Giver::Tally | Giver::Owed => 0,
+            _ => self.unused(),
         }
     }
 
@@ -78,10 +81,14 @@ impl Pool {
         self.open -= 1;
         let fits = match self.giver {
             Giver::Tally => spent,
-            _ => spent.min(self.free()),
+            _ => spent.min(self.unused()),
         };
         self.spent = self.spent.saturating_add(fits);
         spent - fits
+    }
+
+    fn unused(&self) -> i64 {
+        (self.granted - self.held - self.spent).max(0)
     }
 }
 

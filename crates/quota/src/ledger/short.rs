@@ -19,9 +19,9 @@ pub struct Short {
 
 impl Short {
     /// There is no place for the account, or in the journal.
-    pub(super) const fn full(index: usize) -> Self {
+    pub(super) const fn full() -> Self {
         Self {
-            index,
+            index: 0,
             why: Why::Unavailable,
             left: None,
             resets_in: None,

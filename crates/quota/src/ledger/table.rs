@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::{
     account::{Account, Figures, Rest},
-    claim::{self, Claim},
+    claim::Key,
 };
 use crate::{
     Budget,
@@ -72,18 +72,18 @@ impl Table {
         self.size.load(Ordering::Relaxed)
     }
 
-    pub(super) fn find(&self, claim: &Claim<'_>) -> Option<Arc<Entry>> {
-        let id = self.ids.hash(claim);
+    pub(super) fn find(&self, key: &Key<'_>) -> Option<Arc<Entry>> {
+        let id = self.ids.hash(key);
         let shard = lock(self.shard(id));
         shard.find(id.prefix(), |entry| entry.id == id).cloned()
     }
 
-    /// A new account for a claim that has none; nothing if there is no place for it.
-    pub(super) fn entry(&self, claim: &Claim<'_>, max: usize, now: u64) -> Option<Arc<Entry>> {
+    /// A new account of this key, which has none; nothing if there is no place for it.
+    pub(super) fn entry(&self, key: &Key<'_>, max: usize, now: u64) -> Option<Arc<Entry>> {
         if self.len() >= max && !self.make_place(now) {
             return None;
         }
-        let id = self.ids.hash(claim);
+        let id = self.ids.hash(key);
         let mut shard = lock(self.shard(id));
         if let Some(entry) = shard.find(id.prefix(), |entry| entry.id == id) {
             return Some(Arc::clone(entry)); // another was faster
@@ -97,10 +97,10 @@ impl Table {
 
     /// Puts in an account of this text that is noted there, if there is none and the text is one.
     pub(super) fn insert(&self, text: &str, account: impl FnOnce() -> Account, place: u32) {
-        let Some(parts) = claim::split(text) else {
+        let Some(key) = Key::of(text) else {
             return;
         };
-        let id = self.ids.hash(parts);
+        let id = self.ids.hash(key);
         let mut shard = lock(self.shard(id));
         if shard.find(id.prefix(), |entry| entry.id == id).is_none() {
             let slot = Slot::Awake(Box::new(account()), Arc::default());
@@ -250,13 +250,13 @@ impl State {
         rest.is_some()
     }
 
-    /// What is known of a claim's budget.
-    pub(super) fn figures(&self, claim: &Claim<'_>, now: u64) -> Figures {
+    /// What is known of a budget of this key.
+    pub(super) fn figures(&self, key: &Key<'_>, budget: &Budget, now: u64) -> Figures {
         match &self.slot {
             Slot::Awake(account, _) => account.figures(now),
             Slot::Resting(rest) => {
-                let text = claim.text().into();
-                Account::wake(text, claim.budget.clone(), *rest, false).figures(now)
+                let text = key.text().into();
+                Account::wake(text, budget.clone(), *rest, false).figures(now)
             }
         }
     }

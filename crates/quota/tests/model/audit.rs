@@ -3,9 +3,14 @@ use std::{collections::BTreeMap, fmt};
 /// What the simulation knows of the money, whatever the parts believe: per window, as the holds name it.
 #[derive(Debug, Default)]
 pub(crate) struct Audit {
-    pub(crate) windows: BTreeMap<u64, Tally>,
+    pub(crate) windows: BTreeMap<Place, Tally>,
+    /// What the provider charges, by the hour of its own calendar.
+    hours: BTreeMap<i64, i128>,
     pub(crate) figures: Figures,
 }
+
+/// Which of the budget's accounts, and its window.
+pub(crate) type Place = (usize, u64);
 
 /// The truth about a window.
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,6 +23,8 @@ pub(crate) struct Tally {
     pub(crate) settled: i128,
     /// Of that, what was more than its hold.
     pub(crate) excess: i128,
+    /// What may be billed above the limit: calls that have become dearer, and found no more than was left.
+    pub(crate) beyond: i128,
 }
 
 /// What a run had to show; sums add up.
@@ -41,39 +48,61 @@ pub(crate) struct Figures {
 pub(crate) struct Violation(pub(crate) String);
 
 impl Audit {
-    pub(crate) fn hold(&mut self, window: u64, amount: i64) {
-        self.windows.entry(window).or_default().held += i128::from(amount);
-        self.figures.calls += 1;
+    pub(crate) fn hold(&mut self, place: Place, amount: i64) {
+        self.windows.entry(place).or_default().held += i128::from(amount);
     }
 
-    pub(crate) fn settle(&mut self, window: u64, held: i64, spent: i64) {
-        let tally = self.windows.entry(window).or_default();
+    pub(crate) fn settle(&mut self, place: Place, held: i64, spent: i64) {
+        let tally = self.windows.entry(place).or_default();
         tally.held -= i128::from(held);
         tally.settled += i128::from(spent);
         tally.excess += i128::from(spent.saturating_sub(held).max(0));
     }
 
-    pub(crate) fn bill(&mut self, window: u64, amount: i64) {
-        let tally = self.windows.entry(window).or_default();
-        tally.bill += i128::from(amount);
+    /// A call that is open holds more, of which this was not there.
+    pub(crate) fn raise(&mut self, place: Place, more: i64, owed: i64) {
+        let tally = self.windows.entry(place).or_default();
+        tally.held += i128::from(more - owed);
+        tally.beyond += i128::from(owed);
+    }
+
+    /// A call has become dearer, and nobody is there who could hold more.
+    pub(crate) fn lose(&mut self, place: Place, excess: i64) {
+        let tally = self.windows.entry(place).or_default();
+        tally.beyond += i128::from(excess);
+    }
+
+    /// A call is billed, with a date by the provider's calendar, and paid from there.
+    pub(crate) fn bill(&mut self, places: impl Iterator<Item = Place>, date: i64, amount: i64) {
+        for place in places {
+            self.windows.entry(place).or_default().bill += i128::from(amount);
+        }
+        *self.hours.entry(date.div_euclid(HOUR)).or_default() += i128::from(amount);
         self.figures.billed += i128::from(amount);
     }
 
     /// What was spent of a window, or may yet be by those who hold it.
-    pub(crate) fn committed(&self, window: u64) -> i128 {
+    pub(crate) fn committed(&self, place: Place) -> i128 {
         self.windows
-            .get(&window)
+            .get(&place)
             .map_or(0, |tally| tally.held + tally.settled - tally.excess)
     }
 
-    pub(crate) fn bills(&self, limit: i64) -> Result<(), Violation> {
-        match self
-            .windows
-            .iter()
-            .find(|(_, tally)| tally.bill > i128::from(limit))
-        {
-            Some((window, tally)) => Err(Violation::new(format!(
-                "window {window} of {limit} is billed {}",
+    /// Whether no window has cost more than the limit: of a strict budget, none of the provider's calendar.
+    pub(crate) fn bills(&self, limit: i64, is_strict: bool) -> Result<(), Violation> {
+        let limit = i128::from(limit);
+        if is_strict {
+            return match self.hours.iter().find(|(_, bill)| **bill > limit) {
+                Some((hour, bill)) => Err(Violation::new(format!(
+                    "the provider's hour {hour} of {limit} costs {bill}"
+                ))),
+                None => Ok(()),
+            };
+        }
+        let mut windows = self.windows.iter();
+        match windows.find(|(_, tally)| tally.bill > limit + tally.beyond) {
+            Some((place, tally)) => Err(Violation::new(format!(
+                "window {place:?} of {limit} is billed {}",
                 tally.bill
             ))),
             None => Ok(()),
@@ -115,3 +144,5 @@ impl fmt::Display for Figures {
         )
     }
 }
+
+const HOUR: i64 = 3_600_000;

@@ -21,6 +21,8 @@ pub(crate) enum Defect {
     HoldsWhatItWouldCutAt,
     /// What is held knows nothing of a price that is announced.
     HoldsAtTheOldPrice,
+    /// A price that rises unannounced changes nothing for calls that are open.
+    LeavesOpenHoldsAtTheOldPrice,
     /// The ledger names the window by its replica's clock.
     NamesItsOwnWindow,
     /// An asker has one nonce for all its leases, and that alone names the reserve's memory.
@@ -29,10 +31,18 @@ pub(crate) enum Defect {
     SkipsTheSequence,
     /// The reserve trusts the memory of its process, although it was a replica of another meanwhile.
     ForgetsThatItWasAReplica,
+    /// A strict budget's call is paid from the hour alone that it begins in.
+    HoldsInOneWindow,
+    /// The replica's own clock decides whether a call may touch a window.
+    TrustsItsOwnClock,
+    /// A call is not cut off after its longest time.
+    LetsCallsGoOn,
+    /// It is not looked again, before a call is sent, whether it is too late.
+    SendsLate,
 }
 
 impl Defect {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::CreditsAtADeadline,
         Self::MergesWhatClientsSay,
         Self::GivesBackTwice,
@@ -42,10 +52,15 @@ impl Defect {
         Self::SettlesToMetered,
         Self::HoldsWhatItWouldCutAt,
         Self::HoldsAtTheOldPrice,
+        Self::LeavesOpenHoldsAtTheOldPrice,
         Self::NamesItsOwnWindow,
         Self::KeepsTheNonce,
         Self::SkipsTheSequence,
         Self::ForgetsThatItWasAReplica,
+        Self::HoldsInOneWindow,
+        Self::TrustsItsOwnClock,
+        Self::LetsCallsGoOn,
+        Self::SendsLate,
     ];
 
     /// Whether it may show in a run of this seed.
@@ -54,7 +69,11 @@ impl Defect {
             Self::KeepsTheNonce => Plan::flushes(seed),
             Self::SkipsTheSequence => Plan::rewinds(seed),
             Self::ForgetsThatItWasAReplica => Plan::fails_over(seed),
-            _ => true,
+            Self::HoldsInOneWindow
+            | Self::TrustsItsOwnClock
+            | Self::LetsCallsGoOn
+            | Self::SendsLate => Plan::is_strict(seed),
+            _ => !Plan::is_strict(seed),
         }
     }
 }

@@ -45,6 +45,23 @@ fn no_bill_is_above_its_limit_whatever_goes_wrong() {
 }
 
 #[test]
+fn no_hour_of_the_providers_calendar_costs_more_than_a_strict_limit() {
+    let first = number("TOLLGATE_MODEL_SEED").unwrap_or(0);
+    let runs = number("TOLLGATE_MODEL_RUNS").map_or(STRICT_RUNS, |runs| runs as usize);
+    let mut figures = Figures::default();
+
+    let seeds = (first..).filter(|seed| Plan::is_strict(*seed));
+    for seed in seeds.take(runs) {
+        match World::new(seed, None, Checks::Bill).run() {
+            Ok((_, more)) => figures += more,
+            Err(violation) => panic!("{}", story(seed, None, &violation.0)),
+        }
+    }
+
+    println!("strict budgets: {figures}");
+}
+
+#[test]
 fn each_defect_is_caught() {
     for defect in Defect::ALL {
         let caught = runs_until_caught(defect, Checks::All, 500);
@@ -83,6 +100,9 @@ fn a_run_follows_from_its_seed() {
 
 const fn kind(plan: &Plan) -> &'static str {
     match plan {
+        Plan {
+            strict: Some(_), ..
+        } => "strict budgets",
         Plan { is_calm: true, .. } => "all goes well",
         Plan { flushes: true, .. } => "a reserve that forgets all, ten times a second",
         Plan { delay, .. } if *delay < PATIENCE => "faults",
@@ -116,6 +136,9 @@ fn number(name: &str) -> Option<u64> {
 
 /// So many runs where nobody asks for more.
 const RUNS: usize = 200;
+
+/// And of strict budgets, where less is looked at.
+const STRICT_RUNS: usize = 1_000;
 
 /// So many steps are told of a run that fails.
 const TOLD: usize = 2_000;

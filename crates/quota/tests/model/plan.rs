@@ -1,3 +1,8 @@
+use std::time::Duration;
+
+use tollgate_core::fact::{Period, Strict};
+use tollgate_quota::bank::calendar::{Calendar, Half, TOLERANCE};
+
 use crate::{chance::Chance, defect::Defect};
 
 /// The shape of one run: what is there, how much is asked, and how well things go. It follows from the seed.
@@ -18,6 +23,8 @@ pub(crate) struct Plan {
     /// The price of a token, and when it becomes another.
     pub(crate) price: i64,
     pub(crate) rise: Option<(i64, i64)>,
+    /// Whether it is known before. Else replicas read it when it happens, and those that are dead or stopped do not.
+    pub(crate) is_announced: bool,
     /// Of a thousand messages, so many are lost, and so many come twice; and the longest time on the way.
     pub(crate) lost: i64,
     pub(crate) doubled: i64,
@@ -40,6 +47,38 @@ pub(crate) struct Plan {
     /// Whether the reserve's memory is put back within a running process. Then nothing is promised: `seq` protects an asker
     /// who has seen more, and no other, and not what is given back or funded in between. There is one asker.
     pub(crate) rewinds: bool,
+    /// Whether the budget is strict: then the clocks agree, and nobody stands still for longer than the guard.
+    pub(crate) strict: Option<Terms>,
+}
+
+/// What a strict budget knows of calls and bills.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    /// A call is cut off after so long, though the provider might take longer.
+    pub(crate) longest: i64,
+    /// How late a bill is dated.
+    pub(crate) lag: i64,
+    /// How far the provider's clock is ahead.
+    pub(crate) ahead: i64,
+}
+
+impl Terms {
+    pub(crate) fn strict(self) -> Strict {
+        let time = |millis: i64| Duration::from_millis(millis.unsigned_abs());
+        Strict {
+            longest_call: time(self.longest),
+            billing_lag: time(self.lag),
+        }
+    }
+
+    /// One of the two calendars of a budget.
+    pub(crate) fn calendar(self, is_odd: bool) -> Calendar {
+        let lead = self.longest + self.lag + GUARD + TOLERANCE;
+        Calendar {
+            half: Some(Half { is_odd, lead }),
+            ..Calendar::new(Period::Hour, "UTC")
+        }
+    }
 }
 
 impl Plan {
@@ -73,6 +112,7 @@ impl Plan {
                     price + chance.between(1, 3 * price),
                 )
             }),
+            is_announced: seed.is_multiple_of(2),
             lost: if calm {
                 0
             } else {
@@ -97,9 +137,13 @@ impl Plan {
             evicts: !rewinds && chance.happens(300),
             absurd: !calm && chance.happens(200),
             rewinds,
+            strict: None,
         };
         if flushes {
             plan.lose_memory();
+        }
+        if Self::is_strict(seed) {
+            plan.be_strict(chance);
         }
         plan
     }
@@ -117,6 +161,27 @@ impl Plan {
     /// Whether servers take each other's place again and again.
     pub(crate) const fn fails_over(seed: u64) -> bool {
         seed % 8 == 3
+    }
+
+    /// Whether the budget is strict.
+    pub(crate) const fn is_strict(seed: u64) -> bool {
+        seed % 8 == 6
+    }
+
+    /// Some calls are made long before the hour's end, and some long after it.
+    fn be_strict(&mut self, chance: &mut Chance) {
+        self.lasts = chance.between(20_000, 60_000);
+        self.begins_at = HOUR - chance.between(0, self.lasts);
+        self.pause = [100, 500][chance.index(2)];
+        self.limit = self.largest * self.price * [3, 10, 50][chance.index(3)];
+        self.rise = None;
+        self.absurd = false;
+        self.strict = Some(Terms {
+            longest: self.longest,
+            lag: [0, 3_000][chance.index(2)],
+            ahead: chance.between(-MOST_OFF, MOST_OFF + 1),
+        });
+        self.longest = 4 * (self.longest + GUARD);
     }
 
     /// The reserve's memory is lost ten times a second, and answers with it: what is repeated meets another memory.
@@ -140,6 +205,7 @@ impl Plan {
     pub(crate) fn worst(&self, maximum: i64, now: i64, defect: Option<Defect>) -> i64 {
         match defect {
             Some(Defect::HoldsAtTheOldPrice) => maximum * self.price_at(now),
+            _ if !self.is_announced => maximum * self.price_at(now),
             Some(Defect::HoldsWhatItWouldCutAt) => {
                 (maximum + 1) / 2 * self.price_at(now + self.longest)
             }
@@ -150,3 +216,9 @@ impl Plan {
 
 /// A full hour, some time in 2026.
 const HOUR: i64 = 494_000 * 3_600_000;
+
+/// So long after its hold a call is sent at the latest, and so long a process may stand still.
+pub(crate) const GUARD: i64 = 10_000;
+
+/// The clocks of the authority and of the provider are off by so much at most: half of what they may be apart.
+pub(crate) const MOST_OFF: i64 = TOLERANCE / 2;

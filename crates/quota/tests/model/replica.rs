@@ -8,10 +8,10 @@ use tollgate_quota::{
 };
 
 use crate::{
-    audit::Violation,
+    audit::{Place, Violation},
     chance::Chance,
     defect::Defect,
-    plan::Plan,
+    plan::{Plan, Terms},
     provider::{Call, Heard},
     wire::{Back, From, Sent, Wire},
 };
@@ -27,15 +27,20 @@ pub(crate) struct Replica {
     /// The server it is connected to, if that is not the primary.
     pub(crate) server: Option<usize>,
     pub(crate) limit: i64,
+    /// Whether it has read the price that has risen.
+    pub(crate) has_read: bool,
     budget: Budget,
+    strict: Option<Terms>,
     pub(crate) waiting: BTreeMap<u64, Call>,
-    account: Option<Account>,
+    /// One, or two of a strict budget; none while it is dead.
+    accounts: Vec<Account>,
     reserve: bool,
     chance: Chance,
     /// How far its clocks are off: the one that only ascends, and that on the wall.
     ahead: i64,
     skew: i64,
-    wires: [Wire; 2],
+    /// Of each account, to the authority and to the reserve.
+    wires: [[Wire; 2]; 2],
     /// What is under way, by where it comes from; what a faulty ledger takes for the awaited one is another.
     pending: HashMap<(Asker, bool), Ticket>,
 }
@@ -45,10 +50,21 @@ pub(crate) struct Replica {
 pub(crate) struct Paid {
     pub(crate) replica: usize,
     pub(crate) life: u64,
-    pub(crate) window: u64,
     pub(crate) amount: i64,
-    pub(crate) parts: Vec<Part>,
+    pub(crate) shares: Vec<Share>,
     pub(crate) call: Call,
+    /// When it was held, by the replica's own time, and when it was sent.
+    pub(crate) held_at: u64,
+    pub(crate) sent_at: i64,
+}
+
+/// What one of the accounts pays.
+#[derive(Clone, Debug)]
+pub(crate) struct Share {
+    pub(crate) place: Place,
+    /// What was not granted when it was held.
+    pub(crate) owed: i64,
+    parts: Vec<Part>,
 }
 
 impl Replica {
@@ -60,14 +76,16 @@ impl Replica {
             cut_until: 0,
             server: None,
             limit: plan.limit,
-            budget: budget(plan.limit),
+            has_read: false,
+            budget: budget(plan.limit, plan.strict),
+            strict: plan.strict,
             waiting: BTreeMap::new(),
-            account: None,
+            accounts: Vec::new(),
             reserve: plan.reserve,
             chance: Chance::new(chance.next()),
             ahead: chance.between(0, 1_000_000),
             skew: 0,
-            wires: [Wire::default(), Wire::default()],
+            wires: Default::default(),
             pending: HashMap::new(),
         };
         replica.start();
@@ -77,47 +95,44 @@ impl Replica {
     /// Starts with no memory, and so as a new asker.
     pub(crate) fn start(&mut self) {
         self.kill();
-        let asker = Asker(self.chance.wide());
-        self.account = Some(Account::new(
-            "team".into(),
-            self.budget.clone(),
-            asker,
-            self.reserve,
-        ));
+        for half in 0..self.halves() {
+            let account = self.anew(half);
+            self.accounts.push(account);
+        }
     }
 
     pub(crate) fn kill(&mut self) {
         self.life += 1;
-        self.account = None;
+        self.accounts.clear();
         self.waiting.clear();
         self.pending.clear();
     }
 
-    /// Forgets the account, if that forgives nothing. It returns as a new one.
+    /// Forgets accounts, if that forgives nothing. They return as new ones.
     pub(crate) fn evict(&mut self, at: u64) {
-        if self.waiting.is_empty()
-            && self
-                .account
-                .as_ref()
-                .is_some_and(|account| account.is_idle(at))
-        {
-            let asker = Asker(self.chance.wide());
-            self.account = Some(Account::new(
-                "team".into(),
-                self.budget.clone(),
-                asker,
-                self.reserve,
-            ));
+        for half in 0..self.accounts.len() {
+            if self.waiting.is_empty() && self.accounts[half].is_idle(at) {
+                self.accounts[half] = self.anew(half);
+            }
         }
     }
 
+    fn anew(&mut self, half: usize) -> Account {
+        let asker = Asker(self.chance.wide());
+        Account::new(TEXTS[half].into(), self.budget.clone(), asker, self.reserve)
+    }
+
+    fn halves(&self) -> usize {
+        1 + usize::from(self.strict.is_some())
+    }
+
     pub(crate) fn is_alive(&self) -> bool {
-        self.account.is_some()
+        !self.accounts.is_empty()
     }
 
     pub(crate) fn lower(&mut self, limit: i64) {
         self.limit = self.limit.min(limit);
-        self.budget = budget(self.limit);
+        self.budget = budget(self.limit, self.strict);
     }
 
     pub(crate) fn jump(&mut self, by: i64) {
@@ -129,9 +144,45 @@ impl Replica {
         u64::try_from(now + self.ahead).expect("it is past its start")
     }
 
-    /// Holds this much, if it is there: the parts, and the window that pays for them.
-    pub(crate) fn hold(&mut self, amount: i64, at: u64) -> Option<(Vec<Part>, u64)> {
-        let account = self.account.as_mut()?;
+    /// Holds this much in each account, if it is there. The wall is the authority's.
+    pub(crate) fn hold(
+        &mut self,
+        amount: i64,
+        at: u64,
+        wall: i64,
+        defect: Option<Defect>,
+    ) -> Option<Vec<Share>> {
+        let mut shares = Vec::new();
+        for half in 0..self.accounts.len() {
+            if !self.pays(half, wall, defect) {
+                continue;
+            }
+            let Some(share) = self.hold_in(half, amount, at) else {
+                self.settle(shares, Heard::Unsent, 0, at);
+                return None;
+            };
+            shares.push(share);
+        }
+        (!shares.is_empty()).then_some(shares)
+    }
+
+    /// All do, unless it is built wrong.
+    fn pays(&self, half: usize, wall: i64, defect: Option<Defect>) -> bool {
+        let Some(strict) = self.strict else {
+            return true;
+        };
+        match defect {
+            Some(Defect::HoldsInOneWindow) => (wall.div_euclid(HOUR) + 1) % 2 == half as i64,
+            Some(Defect::TrustsItsOwnClock) => {
+                let span = strict.calendar(half == 1).span(wall + self.skew);
+                !span.expect("there are windows").is_gap
+            }
+            _ => true,
+        }
+    }
+
+    fn hold_in(&mut self, half: usize, amount: i64, at: u64) -> Option<Share> {
+        let account = &mut self.accounts[half];
         let before: Vec<_> = account
             .pools()
             .iter()
@@ -145,21 +196,37 @@ impl Replica {
             .pools()
             .iter()
             .find(|pool| pool.open > 0 && !before.contains(&(pool.id, pool.open)))?;
-        Some((parts, paying.window))
+        let place = (half, paying.window);
+        Some(Share {
+            place,
+            owed: 0,
+            parts,
+        })
     }
 
-    pub(crate) fn settle(&mut self, parts: Vec<Part>, heard: Heard, spent: i64, at: u64) {
-        let account = self.account.as_mut().expect("it lives");
-        let mut rest = if heard == Heard::Unsent { 0 } else { spent };
-        let last = parts.len() - 1;
-        for (index, part) in parts.into_iter().enumerate() {
-            let takes = if index == last {
-                rest
-            } else {
-                rest.min(part.amount())
-            };
-            rest -= takes;
-            account.settle(part, takes, at);
+    /// Holds more for a call that has become dearer. Answers what of it is owed.
+    pub(crate) fn raise(&mut self, share: &mut Share, more: i64, at: u64) -> i64 {
+        let Share { place, parts, owed } = share;
+        let account = &mut self.accounts[place.0];
+        let debt = account.raise(parts[0], more, at, |part| parts.push(part));
+        *owed += debt;
+        debt
+    }
+
+    pub(crate) fn settle(&mut self, shares: Vec<Share>, heard: Heard, spent: i64, at: u64) {
+        for Share { place, parts, .. } in shares {
+            let account = &mut self.accounts[place.0];
+            let mut rest = if heard == Heard::Unsent { 0 } else { spent };
+            let last = parts.len() - 1;
+            for (index, part) in parts.into_iter().enumerate() {
+                let takes = if index == last {
+                    rest
+                } else {
+                    rest.min(part.amount())
+                };
+                rest -= takes;
+                account.settle(part, takes, at);
+            }
         }
     }
 
@@ -171,7 +238,9 @@ impl Replica {
         defect: Option<Defect>,
     ) -> Option<(From, Sent, Option<Message<Order>>)> {
         let draw = &mut self.chance;
-        let send = self.account.as_mut()?.next_message(at, || draw.wide())?;
+        let mut accounts = self.accounts.iter_mut().enumerate();
+        let (half, send) = accounts
+            .find_map(|(half, account)| Some((half, account.next_message(at, || draw.wide())?)))?;
         let Ticket {
             asker,
             to_reserve,
@@ -180,10 +249,11 @@ impl Replica {
         let from = From {
             replica: self.index,
             life: self.life,
+            half,
             ticket: send.ticket,
         };
         self.pending.insert((asker, to_reserve), send.ticket);
-        let [authority, reserve] = &mut self.wires;
+        let [authority, reserve] = &mut self.wires[half];
         let mut beside = None;
         let sent = match send.ask {
             Ask::Authority(mut message) => {
@@ -216,7 +286,7 @@ impl Replica {
             return;
         }
         let wall = wall + self.skew;
-        let Some(account) = &mut self.account else {
+        let Some(account) = self.accounts.get_mut(from.half) else {
             return;
         };
         let mut ticket = from.ticket;
@@ -242,22 +312,24 @@ impl Replica {
     /// No answer has come for a while, or the connection failed.
     pub(crate) fn hears_nothing(&mut self, from: From, at: u64) {
         if from.life == self.life
-            && let Some(account) = &mut self.account
+            && let Some(account) = self.accounts.get_mut(from.half)
         {
             account.lost(from.ticket, at);
         }
     }
 
     /// What its pools have free, by window.
-    pub(crate) fn free(&self) -> impl Iterator<Item = (u64, i64)> {
-        let pools = self.account.as_ref().map_or(&[][..], Account::pools);
-        pools.iter().map(|pool| (pool.window, pool.free()))
+    pub(crate) fn free(&self) -> impl Iterator<Item = (Place, i64)> {
+        let accounts = self.accounts.iter().enumerate();
+        accounts.flat_map(|(half, account)| {
+            let pools = account.pools().iter();
+            pools.map(move |pool| ((half, pool.window), pool.free()))
+        })
     }
 
     pub(crate) fn check(&self) -> Result<(), Violation> {
-        let pools = self.account.as_ref().map_or(&[][..], Account::pools);
+        let mut pools = self.accounts.iter().flat_map(Account::pools);
         match pools
-            .iter()
             .find(|pool| pool.held < 0 || pool.spent < 0 || pool.held + pool.spent > pool.granted)
         {
             Some(pool) => Err(Violation::new(format!(
@@ -268,8 +340,20 @@ impl Replica {
     }
 }
 
-fn budget(limit: i64) -> Budget {
-    Budget::hard(Cost::from_nanos(limit), Period::Hour)
+fn budget(limit: i64, strict: Option<Terms>) -> Budget {
+    let budget = Budget::hard(Cost::from_nanos(limit), Period::Hour);
+    match strict {
+        Some(terms) => budget.strict(terms.strict()),
+        None => budget,
+    }
 }
+
+/// Which of the budget's accounts a text names.
+pub(crate) fn half_of(text: &str) -> usize {
+    usize::from(text == TEXTS[1])
+}
+
+/// As a ledger names them.
+const TEXTS: [&str; 2] = ["4:team,1:a,hourly", "4:team,1:a;hourly"];
 
 const HOUR: i64 = 3_600_000;

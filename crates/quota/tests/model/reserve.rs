@@ -2,7 +2,7 @@ use std::collections::{HashMap, HashSet};
 
 use tollgate_quota::bank::{Asker, Demand, Holder, Message, Reply, Window};
 
-use crate::{chance::Chance, defect::Defect};
+use crate::{audit::Place, chance::Chance, defect::Defect, replica::half_of};
 
 /// A server that lends from memory: a transcription of what the scripts of a Redis reserve do.
 #[derive(Clone, Debug)]
@@ -11,7 +11,7 @@ pub(crate) struct Server {
     /// becoming one.
     pub(crate) run: u128,
     pub(crate) line: u128,
-    hashes: HashMap<u64, Hash>,
+    hashes: HashMap<Place, Hash>,
 }
 
 /// The funds of a window.
@@ -90,6 +90,7 @@ impl Server {
         witness: &mut Witness,
     ) -> Reply {
         let Message { asker, number, .. } = *message;
+        let half = half_of(&message.account);
         if let Demand::Lease {
             window,
             holder,
@@ -103,7 +104,7 @@ impl Server {
             } else {
                 *seen
             };
-            let remembers = self.hashes.get(&window.number).is_some_and(|hash| {
+            let remembers = self.hashes.get(&(half, window.number)).is_some_and(|hash| {
                 hash.run == self.run
                     && (hash.line == self.line || defect == Some(Defect::ForgetsThatItWasAReplica))
                     && (*holder != Some(hash.holder) || hash.seq >= seen)
@@ -116,7 +117,7 @@ impl Server {
                 {
                     (fresh.holder, fresh.funded, fresh.granted) = (*holder, *funded, *granted);
                 }
-                self.hashes.insert(window.number, fresh);
+                self.hashes.insert((half, window.number), fresh);
             }
         }
         let (window, of) = addressed(&message.ask);
@@ -125,7 +126,7 @@ impl Server {
             hash.run == run
                 && (hash.line == line || defect == Some(Defect::ForgetsThatItWasAReplica))
         };
-        let Some(hash) = self.hashes.get_mut(&window.number).filter(trusts) else {
+        let Some(hash) = self.hashes.get_mut(&(half, window.number)).filter(trusts) else {
             return Reply::Stale;
         };
         if of.is_some_and(|of| of != hash.holder) {
@@ -148,10 +149,10 @@ impl Server {
     }
 
     /// What is funded and not lent, of the windows that are remembered.
-    pub(crate) fn free(&self, window: u64) -> i64 {
+    pub(crate) fn free(&self, place: Place) -> i64 {
         let hash = self
             .hashes
-            .get(&window)
+            .get(&place)
             .filter(|hash| hash.run == self.run && hash.line == self.line);
         hash.map_or(0, |hash| hash.funded - hash.granted)
     }

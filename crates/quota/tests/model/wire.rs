@@ -24,6 +24,8 @@ pub(crate) enum Back {
 pub(crate) struct From {
     pub(crate) replica: usize,
     pub(crate) life: u64,
+    /// Which of the budget's accounts.
+    pub(crate) half: usize,
     pub(crate) ticket: Ticket,
 }
 

@@ -1,3 +1,4 @@
+mod calls;
 mod checks;
 mod faults;
 mod network;
@@ -42,6 +43,8 @@ pub(crate) struct World {
     witness: Witness,
     replicas: Vec<Replica>,
     audit: Audit,
+    /// What the provider is at, for strict budgets.
+    open: BTreeMap<u64, Paid>,
     mended: bool,
     trace: Option<Vec<String>>,
 }
@@ -60,10 +63,16 @@ enum Event {
     Arrives(usize),
     Ticks(usize),
     GivesUp(usize, u64, u64),
+    /// Reads the price that has risen.
+    Reads(usize),
     AtAuthority(From, Message<Order>),
     AtReserve(From, Message<Demand>),
     Back(From, Back),
     Silent(From),
+    Sends(Box<Paid>),
+    Writes(Box<Paid>),
+    Cuts(usize, u64),
+    Finishes(u64),
     Ends(Box<Paid>),
     Settles(Box<Paid>),
     Fails(Fault),
@@ -94,6 +103,7 @@ impl World {
             witness: Witness::default(),
             replicas,
             audit: Audit::default(),
+            open: BTreeMap::new(),
             mended: false,
             trace: None,
             plan,
@@ -102,6 +112,9 @@ impl World {
         for replica in 0..world.plan.replicas {
             world.after(1, Event::Arrives(replica));
             world.after(2, Event::Ticks(replica));
+            if let Some((at, _)) = world.plan.rise.filter(|_| !world.plan.is_announced) {
+                world.after(at, Event::Reads(replica));
+            }
         }
         for (at, fault) in Fault::draw(&world.plan, &mut world.chance) {
             world.after(at, Event::Fails(fault));
@@ -122,12 +135,13 @@ impl World {
     pub(crate) fn run(&mut self) -> Result<(Plan, Figures), Violation> {
         self.until(self.plan.lasts)?;
         self.mend();
-        self.until(self.plan.lasts + QUIET)?;
+        let quiet = QUIET + self.plan.longest;
+        self.until(self.plan.lasts + quiet)?;
         self.sum_up();
         if self.defect.is_none() {
             self.try_again()?;
         }
-        self.audit.bills(self.plan.limit)?;
+        self.bills()?;
         Ok((self.plan.clone(), self.audit.figures))
     }
 
@@ -175,6 +189,7 @@ impl World {
                 }
             }
             Event::GivesUp(replica, life, call) => self.give_up(replica, life, call),
+            Event::Reads(replica) => self.read(replica),
             Event::AtAuthority(from, message) => self.at_authority(from, &message)?,
             Event::AtReserve(from, message) => self.at_reserve(from, &message),
             Event::Back(from, back) => {
@@ -188,15 +203,24 @@ impl World {
                 self.replicas[from.replica].hears_nothing(from, at);
                 self.pump(from.replica);
             }
+            Event::Sends(paid) => self.send_call(paid),
+            Event::Writes(paid) => self.write_call(paid),
+            Event::Cuts(_, call) => self.finish_call(call, true),
+            Event::Finishes(call) => self.finish_call(call, false),
             Event::Ends(paid) => {
                 if paid.call.heard != Heard::Unsent {
-                    self.audit.bill(paid.window, paid.call.bill(&self.plan));
-                    if self.checks == Checks::All && paid.call.bill(&self.plan) > paid.amount {
+                    let bill = paid.call.bill(&self.plan);
+                    let date = self.date(&paid);
+                    let places = paid.shares.iter().map(|share| share.place);
+                    self.audit.bill(places.clone(), date, bill);
+                    if bill > paid.amount && !self.has_heard(&paid) {
+                        places.for_each(|place| self.audit.lose(place, bill - paid.amount));
+                    } else if self.checks == Checks::All && bill > paid.amount {
                         return Err(Violation::new(format!(
                             "more is billed than was held: {paid:?}"
                         )));
                     }
-                    self.audit.bills(self.plan.limit)?;
+                    self.bills()?;
                 }
                 self.after(0, Event::Settles(paid));
             }
@@ -233,22 +257,60 @@ impl World {
         let amount = self.plan.worst(call.maximum, self.now, self.defect);
         let long = call.ends_at - self.now;
         let at = self.time(replica);
-        let Some((parts, window)) = self.replicas[replica].hold(amount, at) else {
+        let wall = self.now + self.authority.skew;
+        let Some(shares) = self.replicas[replica].hold(amount, at, wall, self.defect) else {
             return false;
         };
         call.ends_at = self.now + long.clamp(1, self.plan.longest);
-        self.audit.hold(window, amount);
-        let paid = Paid {
+        self.audit.figures.calls += 1;
+        for share in &shares {
+            self.audit.hold(share.place, amount);
+        }
+        self.note(&format_args!("holds {amount} of {shares:?}: {call:?}"));
+        let paid = Box::new(Paid {
             replica,
             life: self.replicas[replica].life,
-            window,
             amount,
-            parts,
+            shares,
             call,
-        };
-        self.note(&format_args!("holds {amount} of window {window}: {call:?}"));
-        self.after(call.ends_at - self.now, Event::Ends(Box::new(paid)));
+            held_at: at,
+            sent_at: self.now,
+        });
+        match self.plan.strict {
+            Some(_) => self.connect(paid),
+            None => self.after(call.ends_at - self.now, Event::Ends(paid)),
+        }
         true
+    }
+
+    /// All calls of a replica that are open are as dear as those that come.
+    fn read(&mut self, replica: usize) {
+        let (now, at) = (self.now, self.time(replica));
+        let reader = &mut self.replicas[replica];
+        reader.has_read = true;
+        if !reader.is_alive() || self.defect == Some(Defect::LeavesOpenHoldsAtTheOldPrice) {
+            return;
+        }
+        let of_replica = |event: &mut Event| match event {
+            Event::Ends(paid) if paid.replica == replica && paid.life == reader.life => {
+                let more = self.plan.worst(paid.call.maximum, now, self.defect) - paid.amount;
+                paid.amount += more;
+                for share in &mut paid.shares {
+                    let owed = reader.raise(share, more, at);
+                    self.audit.raise(share.place, more, owed);
+                }
+            }
+            _ => {}
+        };
+        self.events.values_mut().for_each(of_replica);
+        self.pump(replica);
+    }
+
+    /// Whether who made the call lives, and knows what it costs.
+    fn has_heard(&self, paid: &Paid) -> bool {
+        let replica = &self.replicas[paid.replica];
+        let knows = self.plan.is_announced || replica.has_read;
+        replica.is_alive() && replica.life == paid.life && knows
     }
 
     fn settle(&mut self, paid: Paid) {
@@ -267,8 +329,11 @@ impl World {
             Heard::Absurd(usage) if usage < 0 => paid.amount,
             Heard::Absurd(usage) => usage,
         };
-        self.audit.settle(paid.window, paid.amount, spent);
-        self.replicas[paid.replica].settle(paid.parts, paid.call.heard, spent, at);
+        for share in &paid.shares {
+            let granted = paid.amount - share.owed;
+            self.audit.settle(share.place, granted, spent);
+        }
+        self.replicas[paid.replica].settle(paid.shares, paid.call.heard, spent, at);
         self.pump(paid.replica);
     }
 
@@ -318,6 +383,11 @@ impl World {
         }
     }
 
+    fn bills(&self) -> Result<(), Violation> {
+        let is_strict = self.plan.strict.is_some();
+        self.audit.bills(self.plan.limit, is_strict)
+    }
+
     /// A replica's own time, which never goes back.
     fn time(&self, replica: usize) -> u64 {
         self.replicas[replica].time(self.now)
@@ -340,11 +410,13 @@ impl Event {
     /// Whose event it is: a stopped replica notices nothing.
     fn of(&self) -> Option<usize> {
         match self {
-            Self::Arrives(replica) | Self::Ticks(replica) | Self::GivesUp(replica, ..) => {
-                Some(*replica)
-            }
+            Self::Arrives(replica)
+            | Self::Ticks(replica)
+            | Self::GivesUp(replica, ..)
+            | Self::Reads(replica) => Some(*replica),
             Self::Back(from, _) | Self::Silent(from) => Some(from.replica),
-            Self::Settles(paid) => Some(paid.replica),
+            Self::Sends(paid) | Self::Settles(paid) => Some(paid.replica),
+            Self::Cuts(replica, _) => Some(*replica),
             _ => None,
         }
     }

@@ -1,3 +1,5 @@
+mod pool;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -7,6 +9,7 @@ use std::{
 use tokio::time::Instant;
 use tollgate_quota::{Rate, RateAccount, Remaining};
 
+use self::pool::Pool;
 use super::gcra::Gcra;
 
 /// What this process has taken ahead of its callers. A lease is used up or is over soon after it was asked for.
@@ -106,21 +109,11 @@ impl Leases {
         let Some(pool) = pools.of(need, now) else {
             return;
         };
-        (pool.debt, pool.debt_at) = (debt, now);
+        pool.owes(debt, now);
         pool.denied = None;
-        if more == 0 {
-            return;
-        }
-        pool.parts.retain(|part| now < part.until && part.left > 0);
-        // The server gave it later than we asked.
-        let until = sent + need.life;
-        let full = pool.parts.len() >= PARTS;
-        match pool.parts.last_mut() {
-            Some(last) if full => {
-                last.left = last.left.saturating_add(more);
-                last.until = last.until.min(until);
-            }
-            _ => pool.parts.push(Part { left: more, until }),
+        if more > 0 {
+            // The server gave it later than we asked.
+            pool.keep(more, sent + need.life, now);
         }
     }
 
@@ -135,21 +128,9 @@ impl Leases {
     /// correction may have changed it.
     pub(crate) fn refused(&self, need: &Need, debt: u64, wait: Duration) {
         let now = Instant::now();
-        let some = need.life.min(need.gcra.time(need.gcra.capacity)) / 8;
         if let Some(pool) = self.pools().of(need, now) {
-            (pool.debt, pool.debt_at) = (debt, now);
-            pool.missed = pool.missed.saturating_add(need.least);
-            pool.scarce_until = now + need.life;
-            let some = if pool.is_busy(need) {
-                some
-            } else {
-                Duration::ZERO
-            };
-            pool.denied = Some(Denied {
-                least: need.least,
-                until: now + wait.max(some).min(need.life),
-                enough_at: now + wait.min(FAR),
-            });
+            pool.owes(debt, now);
+            pool.deny(need, wait, now);
         }
     }
 
@@ -235,198 +216,15 @@ impl Pools {
     }
 }
 
-#[derive(Debug)]
-struct Pool {
-    gcra: Gcra,
-    /// The oldest first.
-    parts: Vec<Part>,
-    /// What was admitted, by lease or by the server, since then.
-    used: u64,
-    /// What was refused.
-    missed: u64,
-    since: Instant,
-    /// What half a life takes, or would take.
-    wish: u64,
-    asking: bool,
-    denied: Option<Denied>,
-    /// A life after the last refusal.
-    scarce_until: Instant,
-    /// What the account owed when the server told last.
-    debt: u64,
-    debt_at: Instant,
-}
-
-impl Pool {
-    fn new(gcra: Gcra, now: Instant) -> Self {
-        Self {
-            gcra,
-            parts: Vec::new(),
-            used: 0,
-            missed: 0,
-            since: now,
-            wish: 0,
-            asking: false,
-            denied: None,
-            scarce_until: now,
-            debt: 0,
-            debt_at: now,
-        }
-    }
-
-    /// Drops what is over, and sees how much is used in which time.
-    fn settle(&mut self, need: &Need, now: Instant) {
-        self.parts.retain(|part| now < part.until && part.left > 0);
-        let (elapsed, half) = (now.saturating_duration_since(self.since), need.life / 2);
-        if elapsed >= half {
-            let wanted = u128::from(self.used) + u128::from(self.missed);
-            let wish = wanted * half.as_micros() / elapsed.as_micros().max(1);
-            self.wish = u64::try_from(wish).unwrap_or(u64::MAX);
-            (self.used, self.missed, self.since) = (0, 0, now);
-        }
-    }
-
-    /// Of few units too many would be left over when a lease ends.
-    fn is_busy(&self, need: &Need) -> bool {
-        let wish = self.wish.min(need.gcra.capacity / 4);
-        need.least > 0 && wish / WORTH >= need.least
-    }
-
-    fn left(&self) -> u64 {
-        self.parts.iter().map(|part| part.left).sum()
-    }
-
-    fn spend(&mut self, least: u64) -> bool {
-        if self.left() < least {
-            return false;
-        }
-        let mut open = least;
-        for part in &mut self.parts {
-            let taken = part.left.min(open);
-            part.left -= taken;
-            open -= taken;
-        }
-        self.used = self.used.saturating_add(least);
-        true
-    }
-
-    fn denied(&self, least: u64, now: Instant) -> Option<Duration> {
-        let denied = self.denied.as_ref()?;
-        let holds = least >= denied.least && now < denied.until;
-        let enough_at = denied.enough_at.max(denied.until);
-        holds.then(|| enough_at.saturating_duration_since(now))
-    }
-
-    /// As far as this process knows.
-    fn remaining(&self, now: Instant) -> Remaining {
-        let elapsed = now.saturating_duration_since(self.debt_at).as_micros();
-        let back = u64::try_from(elapsed)
-            .unwrap_or(u64::MAX)
-            .saturating_mul(self.gcra.speed);
-        let debt = self.debt.saturating_sub(back);
-        Remaining {
-            remaining: self.gcra.remaining(debt.saturating_sub(self.left())),
-            reset: self.gcra.time(debt),
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Part {
-    left: u64,
-    until: Instant,
-}
-
-#[derive(Debug)]
-struct Denied {
-    least: u64,
-    until: Instant,
-    enough_at: Instant,
-}
-
 /// A lease lives for this part of a window: what the rate is lowered by.
 const SHARE: u32 = 100;
 /// Of a shorter one too much would pass on the way from the server.
 const SHORTEST: Duration = Duration::from_millis(50);
 /// A longer one would only be lost when its holder ends.
 const LONGEST: Duration = Duration::from_secs(1);
-/// A lease of fewer takes is not worth what may be left over.
-const WORTH: u64 = 16;
 /// What a way to the server takes, or somewhat more.
 const SOON: Duration = Duration::from_millis(1);
-const PARTS: usize = 4;
 const POOLS: usize = 65_536;
-const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn need() -> Need {
-        let rate = Rate {
-            limit: 100_000,
-            window: Duration::from_secs(100),
-            burst: 100_000,
-        };
-        let (rate, life) = Leases::lower(rate).unwrap();
-        let gcra = Gcra::new(rate).unwrap();
-        Need {
-            account: RateAccount {
-                tenant: "acme".into(),
-                limit: "requests".into(),
-                account: "a".into(),
-            },
-            gcra,
-            life,
-            least: gcra.ticks(1).unwrap(),
-        }
-    }
-
-    fn takes(leases: &Leases, need: &Need, now: Instant) -> usize {
-        let ask = || {
-            matches!(
-                leases.take(std::slice::from_ref(need), now),
-                Local::Taken { .. }
-            )
-        };
-        std::iter::from_fn(|| ask().then_some(())).count()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn many_small_leases_are_all_used() {
-        let (leases, need, now) = (Leases::default(), need(), Instant::now());
-
-        for _ in 0..3 * PARTS {
-            leases.granted(&need, 0, 2 * need.least, now);
-        }
-
-        assert_eq!(takes(&leases, &need, now), 6 * PARTS);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn no_lease_is_used_after_its_life_when_there_are_many() {
-        let (leases, need, now) = (Leases::default(), need(), Instant::now());
-
-        for tenth in 0..10 {
-            leases.granted(&need, 0, need.least, now + need.life * tenth / 10);
-        }
-
-        // Those of the last four tenths may be used yet.
-        assert!(takes(&leases, &need, now + need.life * 3 / 2) <= 4);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn no_lease_is_for_more_than_comes_back_in_its_life() {
-        let (leases, need, now) = (Arc::new(Leases::default()), need(), Instant::now());
-        leases.granted(&need, 0, 50_000 * need.least, now);
-        assert_eq!(takes(&leases, &need, now), 50_000);
-        takes(&leases, &need, now + need.life / 2);
-
-        let (wish, asking) = leases.wish(&need, now + need.life / 2);
-
-        assert!(asking.is_some());
-        assert!(
-            wish >= 900 * need.least && wish <= 1000 * need.least,
-            "{wish}"
-        );
-    }
-}
+mod tests;

@@ -1,4 +1,7 @@
-use tollgate_quota::bank::{Message, Order, books::WindowRow, calendar::window_end};
+use tollgate_quota::bank::{
+    Message, Order,
+    books::{NO_LIMIT, WindowRow},
+};
 
 use super::rows::Locked;
 use crate::SqlError;
@@ -49,21 +52,27 @@ impl Memory {
         };
         let last = windows.iter().rfind(|row| row.number <= lost_at).copied();
         windows.retain(|row| row.number > lost_at);
-        let Order::Grant { every, zone, .. } = &message.ask else {
+        let Order::Grant { calendar, .. } = &message.ask else {
             return Ok(windows);
         };
         if !windows.is_empty() {
             return Ok(windows);
         }
         let now = clock.max(self.floor());
-        let (starts_at, ends_at, was_open) = match last {
-            Some(last) if now < last.ends_at => (last.starts_at, last.ends_at, true),
+        let (row, was_open) = match last {
+            Some(last) if now < last.ends_at => (last, true),
             _ => {
-                let ends_at = window_end(*every, zone, now).map_err(SqlError::Zone)?;
+                let span = calendar.span(now).map_err(SqlError::Calendar)?;
                 let lost_at = self.lost_at.saturating_add(CLOCKS_DIFFER);
-                let of_loss = window_end(*every, zone, lost_at).map_err(SqlError::Zone)?;
-                let starts_at = last.map_or(now, |last| last.ends_at);
-                (starts_at, ends_at, of_loss >= ends_at)
+                let of_loss = calendar.span(lost_at).map_err(SqlError::Calendar)?;
+                let row = WindowRow {
+                    number: 0,
+                    limit: if span.is_gap { NO_LIMIT } else { 0 },
+                    granted: 0,
+                    starts_at: last.map_or(now, |last| last.ends_at),
+                    ends_at: span.ends_at,
+                };
+                (row, of_loss.ends_at >= span.ends_at)
             }
         };
         let granted = match was_open {
@@ -72,10 +81,8 @@ impl Memory {
         };
         Ok(vec![WindowRow {
             number: lost_at + 1,
-            limit: 0,
             granted,
-            starts_at,
-            ends_at,
+            ..row
         }])
     }
 
@@ -96,7 +103,7 @@ const CLOCKS_DIFFER: i64 = 5 * 60 * 1_000;
 #[cfg(test)]
 mod tests {
     use tollgate_core::fact::{Cost, Period};
-    use tollgate_quota::bank::Asker;
+    use tollgate_quota::bank::{Asker, calendar::Calendar};
 
     use super::*;
 
@@ -168,8 +175,7 @@ mod tests {
             number: 1,
             ask: Order::Grant {
                 limit: Cost::from_nanos(10),
-                every: Period::Day,
-                zone: "UTC".into(),
+                calendar: Calendar::new(Period::Day, "UTC"),
                 least: 1,
                 wish: 1,
             },

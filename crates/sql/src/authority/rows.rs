@@ -149,7 +149,8 @@ pub(super) const ASKERS: &str = "SELECT asker, number, answer, first_window, las
 pub(super) const PUT_WINDOW: &str = "INSERT INTO tollgate_window
     (account, number, spend_limit, granted, starts_at, ends_at) VALUES ($1, $2, $3, $4, $5, $6)
     ON CONFLICT (account, number) DO UPDATE
-        SET spend_limit = excluded.spend_limit, granted = excluded.granted";
+        SET spend_limit = excluded.spend_limit, granted = excluded.granted,
+            ends_at = excluded.ends_at";
 
 pub(super) const PUT_ASKER: &str = "INSERT INTO tollgate_asker
     (account, asker, number, answer, first_window, last_window, asked_at)

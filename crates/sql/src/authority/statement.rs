@@ -1,3 +1,5 @@
+use tollgate_quota::bank::books::NO_LIMIT;
+
 use super::SqlAuthority;
 use crate::{SqlError, database::read};
 
@@ -8,8 +10,8 @@ pub struct WindowStatement {
     pub account: String,
     /// Ascends with the windows of an account.
     pub number: u64,
-    /// The most that may be granted, in nano-dollars.
-    pub limit: i64,
+    /// The most that may be granted, in nano-dollars. A strict budget's account has none between two of its windows.
+    pub limit: Option<i64>,
     /// What is granted: spent, or held by somebody.
     pub granted: i64,
     /// In milliseconds since 1970.
@@ -47,7 +49,7 @@ impl SqlAuthority {
             Ok(WindowStatement {
                 account,
                 number: u64::try_from(number).map_err(|_| SqlError::Spoilt("a window"))?,
-                limit,
+                limit: Some(limit).filter(|limit| *limit != NO_LIMIT),
                 granted,
                 starts_at,
                 ends_at,

@@ -1,7 +1,7 @@
 use std::str::FromStr;
 
 use sqlx::{
-    ConnectOptions, PgConnection, PgPool,
+    ConnectOptions, Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::time::timeout;
@@ -9,24 +9,27 @@ use tokio::time::timeout;
 use super::{DEADLINE, Dialect, Written};
 use crate::SqlError;
 
-pub(super) async fn open(url: &str) -> Result<PgPool, SqlError> {
+/// Connections that are made when they are needed.
+pub(super) fn pool(url: &str) -> Result<PgPool, SqlError> {
     // The error of a parser could quote what it parses.
     let options = PgConnectOptions::from_str(url)
         .map_err(|_| SqlError::Address("the address of Postgres cannot be read"))?
         .application_name("tollgate")
         .disable_statement_logging();
-    let pool = PgPoolOptions::new()
+    Ok(PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(DEADLINE)
-        .connect_with(options.clone());
-    match pool.await {
-        // A pool tries again and again, and keeps to itself why.
-        Err(sqlx::Error::PoolTimedOut) => match timeout(DEADLINE, options.connect()).await {
-            Ok(Err(why)) => Err(why.into()),
-            _ => Err(SqlError::Late(DEADLINE)),
-        },
-        opened => Ok(opened?),
-    }
+        .connect_lazy_with(options))
+}
+
+/// Finds out whether the server can be reached: a pool tries again and again, and keeps to itself why.
+pub(super) async fn reach(pool: &PgPool) -> Result<(), SqlError> {
+    let options = pool.connect_options();
+    let connected = timeout(DEADLINE, options.connect()).await;
+    let connection = connected.map_err(|_| SqlError::Late(DEADLINE))??;
+    // Whether it heard that we leave does not matter.
+    let _ = timeout(DEADLINE, connection.close()).await;
+    Ok(())
 }
 
 impl Dialect for PgConnection {

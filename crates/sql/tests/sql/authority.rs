@@ -6,6 +6,7 @@ use sqlx::Connection;
 use tollgate_core::fact::{Cost, Period};
 use tollgate_quota::bank::{
     Answer, Asker, Authority, Message, Order, Window,
+    calendar::Calendar,
     testing::{TestClock, authority_contract},
 };
 use tollgate_sql::{Database, SqlAuthority};
@@ -114,8 +115,7 @@ async fn what_can_not_be_booked_on_any_more_is_not_kept(url: SecretString) {
     let authority = open(&url).await;
     let hourly = |number| Order::Grant {
         limit: Cost::from_nanos(LIMIT),
-        every: Period::Hour,
-        zone: "UTC".into(),
+        calendar: Calendar::new(Period::Hour, "UTC"),
         least: number,
         wish: number,
     };
@@ -224,7 +224,7 @@ async fn operators_see_what_is_granted(url: SecretString) {
     assert_eq!(accounts, ["team:a", "team:b", "team:c"]);
     assert_eq!(
         (first[0].limit, first[0].granted, first[0].closed),
-        (LIMIT, 5, false)
+        (Some(LIMIT), 5, false)
     );
     assert_eq!(accounts.iter().collect::<HashSet<_>>().len(), 3);
 }
@@ -270,8 +270,7 @@ async fn rows(url: &SecretString, select: &'static str) -> i64 {
 pub(crate) fn grant(asker: Asker, number: u64, least: i64, wish: i64) -> Message<Order> {
     let order = Order::Grant {
         limit: Cost::from_nanos(LIMIT),
-        every: Period::Total,
-        zone: "UTC".into(),
+        calendar: Calendar::new(Period::Total, "UTC"),
         least,
         wish,
     };

@@ -1,5 +1,6 @@
 //! The stores, on a file of SQLite and on a Postgres of the tests' own.
 
+mod attached;
 mod authority;
 mod crashed;
 mod database;

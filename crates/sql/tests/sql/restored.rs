@@ -1,7 +1,9 @@
 use std::{error::Error, fs, path::Path};
 
 use tollgate_core::fact::Period;
-use tollgate_quota::bank::{Answer, Asker, Authority, BankError, Message, Order};
+use tollgate_quota::bank::{
+    Answer, Asker, Authority, BankError, Message, Order, calendar::Calendar,
+};
 use tollgate_sql::{Database, SqlAuthority};
 
 use crate::{
@@ -114,15 +116,10 @@ async fn the_window_after_the_loss_is_open_to_all() {
     let daily = |number, asker| Message {
         ask: match grant(asker, number, 5, 5).ask {
             Order::Grant {
-                limit,
-                zone,
-                least,
-                wish,
-                ..
+                limit, least, wish, ..
             } => Order::Grant {
                 limit,
-                every: Period::Day,
-                zone,
+                calendar: Calendar::new(Period::Day, "UTC"),
                 least,
                 wish,
             },

@@ -59,7 +59,14 @@ impl Server {
             .arg(self.dir.path().join("data")));
     }
 
-    fn serve(dir: TempDir) -> Self {
+    /// Ends it, and leaves what is needed to [serve](Self::serve) again.
+    pub(crate) fn stop(mut self) -> TempDir {
+        let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap());
+        drop(self);
+        dir
+    }
+
+    pub(crate) fn serve(dir: TempDir) -> Self {
         let mut postgres = command("postgres").expect("it was found before");
         postgres.arg("-D").arg(dir.path().join("data"));
         postgres.arg("-k").arg(dir.path());

@@ -12,7 +12,10 @@ use tollgate::{
     sql::{SqlAuthority, SqlError},
 };
 
-use super::keys::{Problem, read_body, time};
+use super::{
+    page::{read_body, time},
+    problem::Problem,
+};
 
 /// Budgets as the database has them, for operators: what is granted, and what has to be stated anew after a loss.
 #[derive(Clone, Debug)]
@@ -52,7 +55,7 @@ async fn list(
         json!({
             "account": window.account,
             "window": window.number,
-            "limit_usd": dollars(window.limit),
+            "limit_usd": window.limit.map(dollars),
             "granted_usd": dollars(window.granted),
             "starts_at": time(window.starts_at),
             "ends_at": (window.ends_at < i64::MAX).then(|| time(window.ends_at)),

@@ -2,19 +2,19 @@ use axum::{
     extract::Request,
     http::{HeaderMap, Method, StatusCode, header, uri::Authority},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use http_body::Body;
 
-use super::problem;
+use super::problem::Problem;
 
 /// Keeps web pages from asking in an operator's name: a browser on the operator's machine reaches loopback, too.
 pub(super) async fn no_pages(request: Request, next: Next) -> Response {
     let headers = request.headers();
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
-    let refused = |why| problem(StatusCode::FORBIDDEN, "not_for_pages", why);
     if headers.contains_key(header::ORIGIN) && !is_same_origin(headers) {
-        return refused("the request comes from another site's page");
+        let why = "the request comes from another site's page";
+        return Problem::not_for_pages(why).into_response();
     }
     // What a page can send to another site without asking has another type.
     let is_json = headers
@@ -23,11 +23,8 @@ pub(super) async fn no_pages(request: Request, next: Next) -> Response {
     let has_body = !request.body().is_end_stream();
     if changes && has_body && !is_json && *request.method() != Method::DELETE {
         let why = "send `Content-Type: application/json`";
-        return problem(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported_media_type",
-            why,
-        );
+        let (status, code) = (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type");
+        return Problem::new(status, code, why).into_response();
     }
     next.run(request).await
 }
@@ -39,7 +36,7 @@ pub(super) async fn by_address(request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     let why = "without `admin.token`, operators ask by an address or `localhost`";
-    problem(StatusCode::FORBIDDEN, "not_for_pages", why)
+    Problem::not_for_pages(why).into_response()
 }
 
 /// A name could be anybody's, who lets it point here.

@@ -8,16 +8,18 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tollgate::{
     auth::{GroupKind, GroupRecord, KeyPatch, KeyRecord, KeyRing, Keys, KeysError, NewKey, Page},
     core::fact::Terms,
 };
 
-use super::problem;
+use super::{
+    page::{read_body, read_object, time},
+    problem::Problem,
+};
 use crate::config::check_terms;
 
 /// Keys, and the groups that they belong to.
@@ -160,22 +162,20 @@ async fn put_group(
     Path(id): Id,
     body: Bytes,
 ) -> Result<axum::Json<GroupRecord>, Problem> {
-    let mut value: Value = read_body(&body)?;
+    let mut value = read_object(&body)?;
     let known = match desk.keys.group(kind, &id).await {
         Ok(group) => Some(group),
         Err(KeysError::NotFound) => None,
         Err(error) => return Err(error.into()),
     };
-    let fields = value
-        .as_object_mut()
-        .expect("`read_body` takes objects only");
+    let fields = value.as_object_mut().expect("it was read as an object");
     if let Some(name) = fields.keys().find(|name| !IN_A_GROUP.contains(&&***name)) {
-        return Err(Problem::malformed(&format!("a group has no `{name}`")));
+        return Err(Problem::malformed(format!("a group has no `{name}`")));
     }
     fields.insert("kind".into(), json!(kind));
     fields.insert("id".into(), json!(id));
     let mut record: GroupRecord =
-        serde_json::from_value(value).map_err(|error| Problem::malformed(&error.to_string()))?;
+        serde_json::from_value(value).map_err(|error| Problem::malformed(error.to_string()))?;
     check(&record.terms)?;
     if let Some(known) = known {
         record.created_at = known.created_at;
@@ -220,40 +220,9 @@ fn page_of(record: &KeyRecord, key: Option<&SecretString>) -> Value {
     page
 }
 
-pub(super) fn time(millis: i64) -> Value {
-    match Timestamp::from_millisecond(millis) {
-        Ok(time) => time.to_string().into(),
-        Err(_) => millis.into(),
-    }
-}
-
-/// Reads a body. Times may be written as in RFC 3339, or in milliseconds since 1970.
-pub(super) fn read_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    let body = if body.trim_ascii().is_empty() {
-        b"{}"
-    } else {
-        body
-    };
-    let mut value: Value =
-        serde_json::from_slice(body).map_err(|error| Problem::malformed(&error.to_string()))?;
-    // Serde would read a list as well, field by field, and an empty one as a key without limits.
-    if !value.is_object() {
-        return Err(Problem::malformed("the body is not an object"));
-    }
-    if let Some(expires_at) = value.get_mut("expires_at")
-        && let Some(text) = expires_at.as_str()
-    {
-        let time: Timestamp = text
-            .parse()
-            .map_err(|_| Problem::malformed("`expires_at` is written as 2027-01-31T00:00:00Z"))?;
-        *expires_at = time.as_millisecond().into();
-    }
-    serde_json::from_value(value).map_err(|error| Problem::malformed(&error.to_string()))
-}
-
 /// A term that cannot hold would be found out by callers.
 fn check(terms: &Terms) -> Result<(), Problem> {
-    check_terms("terms", terms).map_err(|error| Problem::malformed(&error.to_string()))
+    check_terms("terms", terms).map_err(|error| Problem::malformed(error.to_string()))
 }
 
 fn page(asked: &HashMap<String, String>) -> Result<Page, Problem> {
@@ -277,45 +246,6 @@ fn page(asked: &HashMap<String, String>) -> Result<Page, Problem> {
         }
     }
     Ok(page)
-}
-
-/// What an operator is told.
-#[derive(Debug)]
-pub(super) struct Problem(StatusCode, &'static str, String);
-
-impl Problem {
-    pub(super) fn new(status: StatusCode, code: &'static str, why: &str) -> Self {
-        Self(status, code, why.into())
-    }
-
-    pub(super) fn malformed(why: &str) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid_request", why)
-    }
-}
-
-impl From<KeysError> for Problem {
-    fn from(error: KeysError) -> Self {
-        let (status, code) = match &error {
-            KeysError::NotFound => (StatusCode::NOT_FOUND, "not_found"),
-            KeysError::Conflict => (StatusCode::CONFLICT, "conflict"),
-            KeysError::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
-            KeysError::Refused(_) => (StatusCode::FORBIDDEN, "permission_denied"),
-            _ => {
-                tracing::warn!(
-                    error = crate::chain(&error),
-                    "keys cannot be read or written"
-                );
-                (StatusCode::SERVICE_UNAVAILABLE, "keys_unavailable")
-            }
-        };
-        Self(status, code, error.to_string())
-    }
-}
-
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        problem(self.0, self.1, &self.2)
-    }
 }
 
 /// What is in a group's page, and so can be put back. A word that is not is a mistake, which could lift a limit.

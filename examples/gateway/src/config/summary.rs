@@ -126,7 +126,11 @@ fn in_words(terms: &Terms) -> String {
             Period::Total => "in total".into(),
             every => format!("a {}", every.as_str()),
         };
-        format!("{dollars} USD {every} ({})", budget.mode.as_str())
+        let name = budget.name.as_deref();
+        let name = name.map_or(String::new(), |name| format!("{name}: "));
+        let strict = budget.strict.map_or("", |_| ", strict");
+        let mode = budget.mode.as_str();
+        format!("{name}{dollars} USD {every} ({mode}{strict})")
     };
     let at_once = terms.concurrency.map(|limit| format!("{limit} at once"));
     let all = terms.rates.iter().map(rate).chain(at_once);

@@ -84,6 +84,7 @@ fn common(
         "a pattern is too long",
     )?;
     check(terms.budgets.len() <= MANY, "there are too many budgets")?;
+    terms.check().map_err(KeysError::Invalid)?;
     check(
         metadata_size <= LARGEST_METADATA,
         "its metadata are too large",

@@ -54,8 +54,10 @@ impl Keys {
                 let mut of_groups = creator.allotments().iter().map(|it| it.scope);
                 let of_groups =
                     of_groups.all(|it| matches!(it, Scope::User | Scope::Team | Scope::Org));
+                let groups = self.groups_of(creator).await?;
+                let mut permissions = creator.permissions().iter();
                 check(
-                    creator.permissions().is_empty() && of_groups,
+                    of_groups && permissions.all(|it| groups.permissions().contains(it)),
                     "its maker has restrictions that a key without a parent would not have",
                 )?;
                 let belongs = creator.user().or(creator.team()).or(creator.org());
@@ -101,6 +103,20 @@ impl Keys {
     async fn resolve(&self, record: &KeyRecord) -> Result<(Principal, i64), KeysError> {
         let directory = self.directory(record).await?;
         directory.resolve(&record.id).map_err(KeysError::Invalid)
+    }
+
+    /// Anybody of the groups that a caller names.
+    async fn groups_of(&self, caller: &Principal) -> Result<Principal, KeysError> {
+        let mut directory = Directory::default();
+        let mut anybody = Principal::new("");
+        for kind in [GroupKind::User, GroupKind::Team, GroupKind::Org] {
+            if let Some(id) = kind.of(caller).map(Arc::<str>::from) {
+                anybody = kind.name(anybody, Arc::clone(&id));
+                self.add_group(&mut directory, kind, id).await?;
+            }
+        }
+        let bound = directory.groups().bind(anybody);
+        bound.map_err(KeysError::Invalid)
     }
 
     /// A record, and all that is above it.

@@ -121,6 +121,7 @@ async fn apply(shared: &Shared, directory: &mut Directory, changes: Changes) {
             }
         }
     }
+    shared.groups.store(Arc::new(directory.groups().clone()));
     shared.table.store(Arc::new(table));
 }
 

@@ -5,7 +5,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{BudgetTerm, Measure, Mode, Period, RateTerm, Terms};
+use super::{BudgetTerm, Measure, Mode, Period, RateTerm, Strict, Terms};
 use crate::fact::{Cost, Dollars};
 
 macro_rules! written {
@@ -82,6 +82,8 @@ written! {
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenBudget {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     usd: Dollars,
     every: Period,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,6 +94,31 @@ struct WrittenBudget {
     mode: Option<Mode>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     models: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    calendar: Option<WrittenCalendar>,
+    /// Of a strict calendar.
+    #[serde(
+        default,
+        with = "humantime_serde",
+        skip_serializing_if = "Option::is_none"
+    )]
+    longest_call: Option<Duration>,
+    #[serde(
+        default,
+        with = "humantime_serde",
+        skip_serializing_if = "Option::is_none"
+    )]
+    billing_lag: Option<Duration>,
+}
+
+/// Whose calendar a budget's limit holds for.
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum WrittenCalendar {
+    /// The gateway's.
+    Lenient,
+    /// The provider's, too.
+    Strict,
 }
 
 impl TryFrom<Written> for Terms {
@@ -110,13 +137,15 @@ impl TryFrom<Written> for Terms {
             return Err("`token_burst` needs a rate of tokens, such as `tokens_per_minute`");
         }
         let budgets = written.budget.into_iter().chain(written.budgets);
-        Ok(Self {
+        let terms = Self {
             budgets: budgets
                 .map(BudgetTerm::try_from)
                 .collect::<Result<_, _>>()?,
             concurrency: written.concurrency,
             rates,
-        })
+        };
+        terms.check()?;
+        Ok(terms)
     }
 }
 
@@ -154,25 +183,56 @@ impl TryFrom<WrittenBudget> for BudgetTerm {
         if nanos == 0 {
             return Err("a budget is more than nothing");
         }
+        let strict = strict(&written)?;
+        if strict.is_some() && mode != Mode::Hard {
+            return Err("a strict calendar needs a hard budget");
+        }
         Ok(Self {
+            name: written.name.map(Into::into),
             limit: Cost::from_nanos(nanos),
             every: written.every,
             zone: written.zone.map_or_else(|| "UTC".into(), Into::into),
             mode,
             models: written.models.map(Into::into),
+            strict,
         })
+    }
+}
+
+fn strict(written: &WrittenBudget) -> Result<Option<Strict>, &'static str> {
+    let usual = Strict::default();
+    let strict = Strict {
+        longest_call: written.longest_call.unwrap_or(usual.longest_call),
+        billing_lag: written.billing_lag.unwrap_or(usual.billing_lag),
+    };
+    match written.calendar {
+        Some(WrittenCalendar::Strict) if written.every == Period::Total => {
+            Err("a budget in total has no calendar to be strict about")
+        }
+        Some(WrittenCalendar::Strict) if !strict.fits(written.every) => {
+            Err("`longest_call` and `billing_lag` of a budget are at most half of its window")
+        }
+        Some(WrittenCalendar::Strict) => Ok(Some(strict)),
+        _ if written.longest_call.is_some() || written.billing_lag.is_some() => {
+            Err("`longest_call` and `billing_lag` need `calendar = \"strict\"`")
+        }
+        _ => Ok(None),
     }
 }
 
 impl From<&BudgetTerm> for WrittenBudget {
     fn from(term: &BudgetTerm) -> Self {
         Self {
+            name: term.name.as_deref().map(Into::into),
             usd: Dollars::from_nanos(u64::try_from(term.limit.nanos()).unwrap_or_default()),
             every: term.every,
             zone: Some(term.zone.to_string()),
             hard: None,
             mode: Some(term.mode),
             models: term.models.as_deref().map(Into::into),
+            calendar: term.strict.map(|_| WrittenCalendar::Strict),
+            longest_call: term.strict.map(|strict| strict.longest_call),
+            billing_lag: term.strict.map(|strict| strict.billing_lag),
         }
     }
 }

@@ -1,7 +1,7 @@
 use serde_json::Value;
 use tollgate_core::Rejection;
 
-use super::{message_read, tool_read};
+use super::{format_read, message_read, tool_read};
 use crate::{
     canon::{Ask, Effort, Names, Reasoning},
     json::{self, Path},
@@ -30,7 +30,7 @@ pub(crate) fn read_ask(body: &[u8]) -> Result<Ask, Rejection> {
             "tool_choice" => {
                 ask.tool_choice = tool_read::choice(value, at, &mut ask.losses)?;
             }
-            "response_format" => ask.format = tool_read::format(value, at, &mut ask.losses)?,
+            "response_format" => ask.format = format_read::read(value, at, &mut ask.losses)?,
             _ => asked.read(&key, value, at, &mut ask)?,
         }
     }
@@ -67,12 +67,7 @@ impl Asked {
             "parallel_tool_calls" => ask.parallel_tools = Some(json::flag(&value, at)?),
             "reasoning_effort" => ask.reasoning = Some(reasoning(value, at)?),
             "logprobs" => self.logprobs = json::flag(&value, at)?,
-            "top_logprobs" => {
-                let count = u32::try_from(json::count(&value, at)?).ok();
-                let count = count.filter(|count| *count <= 20);
-                self.top_logprobs =
-                    Some(count.ok_or_else(|| json::unfit(at, "an integer from 0 to 20"))?);
-            }
+            "top_logprobs" => self.top_logprobs = Some(fields::top_logprobs(&value, at)?),
             "safety_identifier" => self.safety_identifier = Some(json::text(value, at)?),
             // What says nothing, or no more than what comes anyway.
             "store" if value == false => {}

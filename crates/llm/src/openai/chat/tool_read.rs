@@ -1,9 +1,11 @@
 use serde_json::{Map, Value};
 use tollgate_core::Rejection;
 
+use super::take::{kind, only};
 use crate::{
-    canon::{Ask, Format, Losses, Tool, ToolChoice},
+    canon::{Ask, Losses, Tool, ToolChoice},
     json::{self, Path},
+    openai::function,
 };
 
 /// Reads `tools`.
@@ -27,7 +29,11 @@ pub(super) fn choice(
     losses: &mut Losses,
 ) -> Result<Option<ToolChoice>, Rejection> {
     let mut fields = match value {
-        Value::String(mode) => return mode_choice(&mode, at).map(Some),
+        Value::String(word) => {
+            let choice = function::choice(&word);
+            let unknown = || json::unfit(at, "none, auto, required or an object");
+            return choice.ok_or_else(unknown).map(Some);
+        }
         value => json::object(value, at)?,
     };
     match kind(&mut fields, at)?.as_str() {
@@ -67,30 +73,6 @@ pub(super) fn check_choice(ask: &mut Ask) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// Reads `response_format`.
-pub(super) fn format(value: Value, at: Path<'_>, losses: &mut Losses) -> Result<Format, Rejection> {
-    let mut fields = json::object(value, at)?;
-    match kind(&mut fields, at)?.as_str() {
-        "text" => {
-            rest(fields, at, losses);
-            Ok(Format::Text)
-        }
-        "json_object" => {
-            rest(fields, at, losses);
-            Ok(Format::Json)
-        }
-        "json_schema" => {
-            let schema = only(fields, "json_schema", at, losses)?;
-            let at = at.key("json_schema");
-            schema_format(json::object(schema, at)?, at, losses)
-        }
-        _ => Err(json::unfit(
-            at.key("type"),
-            "text, json_object or json_schema",
-        )),
-    }
-}
-
 /// A function; others are named as lost.
 fn tool(
     mut fields: Map<String, Value>,
@@ -119,42 +101,16 @@ fn tool(
 }
 
 fn function(
-    fields: Map<String, Value>,
+    mut fields: Map<String, Value>,
     at: Path<'_>,
     losses: &mut Losses,
 ) -> Result<Tool, Rejection> {
-    let mut tool = Tool {
-        name: String::new(),
-        description: None,
-        parameters: None,
-        strict: None,
-        cached: false,
-    };
-    for (key, value) in fields {
-        let at = at.key(&key);
-        match key.as_str() {
-            _ if value.is_null() => {}
-            "name" => tool.name = json::text(value, at)?,
-            "description" => tool.description = Some(json::text(value, at)?),
-            "parameters" => tool.parameters = Some(json::object(value, at)?.into()),
-            "strict" => tool.strict = Some(json::flag(&value, at)?),
-            "cache_control" => tool.cached = true,
-            _ => losses.field(at.to_string()),
-        }
-    }
-    if tool.name.is_empty() {
-        return Err(json::missing(at.key("name")));
-    }
-    Ok(tool)
-}
-
-fn mode_choice(mode: &str, at: Path<'_>) -> Result<ToolChoice, Rejection> {
-    match mode {
-        "auto" => Ok(ToolChoice::Auto),
-        "none" => Ok(ToolChoice::None),
-        "required" => Ok(ToolChoice::Required(Vec::new())),
-        _ => Err(json::unfit(at, "none, auto, required or an object")),
-    }
+    let mark = fields.shift_remove("cache_control");
+    let tool = function::read(fields, at, losses)?;
+    Ok(Tool {
+        cached: mark.is_some_and(|mark| !mark.is_null()),
+        ..tool
+    })
 }
 
 fn allowed_tools(
@@ -198,12 +154,6 @@ fn allowed_tools(
     }
 }
 
-/// Takes the type, which must be there.
-fn kind(fields: &mut Map<String, Value>, at: Path<'_>) -> Result<String, Rejection> {
-    let kind = fields.get_mut("type").map(Value::take);
-    json::text(kind.unwrap_or_default(), at.key("type"))
-}
-
 /// The name in `{"function": {"name": ..}}`.
 fn function_name(
     fields: Map<String, Value>,
@@ -216,57 +166,11 @@ fn function_name(
     json::text(name, at.key("name"))
 }
 
-/// The value of this field, which must be there; all others are named as lost.
-fn only(
-    mut fields: Map<String, Value>,
-    name: &str,
-    at: Path<'_>,
-    losses: &mut Losses,
-) -> Result<Value, Rejection> {
-    let found = fields.get_mut(name).map(Value::take);
-    rest(fields, at, losses);
-    found.ok_or_else(|| json::missing(at.key(name)))
-}
-
-/// Names fields that nobody has taken as lost.
-fn rest(fields: Map<String, Value>, at: Path<'_>, losses: &mut Losses) {
-    for (key, value) in fields {
-        if !value.is_null() {
-            losses.field(at.key(&key).to_string());
-        }
-    }
-}
-
-fn schema_format(
-    fields: Map<String, Value>,
-    at: Path<'_>,
-    losses: &mut Losses,
-) -> Result<Format, Rejection> {
-    let (mut named, mut about, mut schema, mut exact) = (None, None, Map::new(), None);
-    for (key, value) in fields {
-        let at = at.key(&key);
-        match key.as_str() {
-            _ if value.is_null() => {}
-            "name" => named = Some(json::text(value, at)?),
-            "description" => about = Some(json::text(value, at)?),
-            "schema" => schema = json::object(value, at)?,
-            "strict" => exact = Some(json::flag(&value, at)?),
-            _ => losses.field(at.to_string()),
-        }
-    }
-    Ok(Format::Schema {
-        name: named,
-        description: about,
-        schema: schema.into(),
-        strict: exact,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::{choice, format, tools};
+    use super::{choice, tools};
     use crate::{
         canon::{Losses, ToolChoice},
         json::Path,
@@ -304,15 +208,6 @@ mod tests {
         let mut losses = Losses::default();
         assert_eq!(choice(custom, AT, &mut losses).unwrap(), None);
         assert_eq!(losses.fields(), ["x"]);
-    }
-
-    #[test]
-    fn what_a_format_has_no_use_for_is_named() {
-        for kind in ["text", "json_object"] {
-            let mut losses = Losses::default();
-            format(json!({"type": kind, "schema": {}}), AT, &mut losses).unwrap();
-            assert_eq!(losses.fields(), ["x.schema"]);
-        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::{format, include::Include, input, tools};
 use crate::{
     canon::{Ask, Names, Part},
     json::{self, Path},
+    openai::fields,
 };
 
 /// Reads a request for a response.
@@ -88,12 +89,7 @@ impl Asked {
             "parallel_tool_calls" => ask.parallel_tools = Some(json::flag(&value, at)?),
             "temperature" => ask.sampling.temperature = Some(json::number(&value, at)?),
             "top_p" => ask.sampling.top_p = Some(json::number(&value, at)?),
-            "top_logprobs" => {
-                let count = u32::try_from(json::count(&value, at)?).ok();
-                let count = count.filter(|count| *count <= MOST_LOGPROBS);
-                self.top_logprobs =
-                    Some(count.ok_or_else(|| json::unfit(at, "an integer from 0 to 20"))?);
-            }
+            "top_logprobs" => self.top_logprobs = Some(fields::top_logprobs(&value, at)?),
             "user" => ask.user = Some(json::text(value, at)?),
             "safety_identifier" => self.safety_identifier = Some(json::text(value, at)?),
             "stream_options" => stream_options(value, at, ask)?,
@@ -165,6 +161,3 @@ fn stream_options(value: Value, at: Path<'_>, ask: &mut Ask) -> Result<(), Rejec
     }
     Ok(())
 }
-
-/// The most alternatives that OpenAI gives.
-const MOST_LOGPROBS: u32 = 20;

@@ -66,9 +66,7 @@ fn format(
     match is.as_str() {
         Some("json_schema") => schema(fields, at, losses),
         Some(is @ ("text" | "json_object")) => {
-            for (key, _) in fields.iter().filter(|(_, value)| !value.is_null()) {
-                losses.field(at.key(key).to_string());
-            }
+            losses.rest(fields, at);
             Ok(if is == "text" {
                 Format::Text
             } else {

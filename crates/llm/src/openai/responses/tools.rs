@@ -4,6 +4,7 @@ use tollgate_core::Rejection;
 use crate::{
     canon::{Losses, Tool, ToolChoice},
     json::{self, Path},
+    openai::function,
 };
 
 /// Reads `tools`. Functions are the caller's own; all else would be OpenAI's to run.
@@ -27,12 +28,10 @@ pub(super) fn choice(
     losses: &mut Losses,
 ) -> Result<Option<ToolChoice>, Rejection> {
     Ok(Some(match value {
-        Value::String(word) => match word.as_str() {
-            "auto" => ToolChoice::Auto,
-            "none" => ToolChoice::None,
-            "required" => ToolChoice::Required(Vec::new()),
-            _ => return Err(json::unfit(at, "one of auto, none and required")),
-        },
+        Value::String(word) => {
+            let choice = function::choice(&word);
+            choice.ok_or_else(|| json::unfit(at, "one of auto, none and required"))?
+        }
         Value::Object(ref fields) => match fields.get("type").and_then(Value::as_str) {
             Some("function") => match named(value, at, losses)? {
                 Some(name) => ToolChoice::Required(vec![name]),
@@ -50,7 +49,7 @@ pub(super) fn choice(
 }
 
 fn tool(value: Value, at: Path<'_>, losses: &mut Losses) -> Result<Option<Tool>, Rejection> {
-    let fields = json::object(value, at)?;
+    let mut fields = json::object(value, at)?;
     match fields.get("type").map(Value::as_str) {
         Some(Some("function")) => {}
         Some(Some(_)) => {
@@ -60,31 +59,13 @@ fn tool(value: Value, at: Path<'_>, losses: &mut Losses) -> Result<Option<Tool>,
         Some(None) => return Err(json::unfit(at.key("type"), "a string")),
         None => return Err(json::missing(at.key("type"))),
     }
-    let mut tool = Tool {
-        name: String::new(),
-        description: None,
-        parameters: None,
-        strict: None,
-        cached: false,
-    };
-    for (key, value) in fields {
-        let at = at.key(&key);
-        match key.as_str() {
-            "type" => {}
-            _ if value.is_null() => {}
-            "name" => tool.name = json::text(value, at)?,
-            "description" => tool.description = Some(json::text(value, at)?),
-            "parameters" => tool.parameters = Some(Value::Object(json::object(value, at)?)),
-            "strict" => tool.strict = Some(json::flag(&value, at)?),
-            "defer_loading" if value == false => {}
-            "allowed_callers" if value.as_array().is_some_and(|it| it.iter().eq(["direct"])) => {}
-            _ => losses.field(at.to_string()),
-        }
-    }
-    if tool.name.is_empty() {
-        return Err(json::missing(at.key("name")));
-    }
-    Ok(Some(tool))
+    fields.retain(|key, value| match key.as_str() {
+        "type" => false,
+        "defer_loading" => *value != false,
+        "allowed_callers" => !value.as_array().is_some_and(|it| it.iter().eq(["direct"])),
+        _ => true,
+    });
+    function::read(fields, at, losses).map(Some)
 }
 
 /// Reads `{"type": "allowed_tools", "mode": .., "tools": [..]}`.

@@ -65,7 +65,8 @@ impl Account {
     pub(crate) fn rest(&self, now: u64) -> Option<Rest> {
         let is_late = self.is_hurried || now >= self.touched.saturating_add(IDLE);
         let is_dry = self.dry.is_some_and(|dry| now < dry.until);
-        if !self.is_idle(now) || !is_late || is_dry {
+        let is_silent = now < self.silent_until;
+        if !self.is_idle(now) || !is_late || is_dry || is_silent {
             return None;
         }
         let mut rest = Rest {

@@ -110,6 +110,117 @@ fn what_exceeds_a_hold_comes_from_the_pool_and_then_is_charged() {
 }
 
 #[test]
+fn what_a_dearer_call_holds_comes_from_the_pool_and_then_is_owed_until_it_is_booked() {
+    let mut bench = Bench::new(hard(100), false);
+    bench.fill(60);
+    bench.fill(20);
+    bench.settle(1, 0);
+
+    assert_eq!(bench.raise(0, 30), 10);
+    assert_eq!(bench.settle(2, 0), 0);
+    let free = |bench: &Bench| bench.account.pools().iter().map(Pool::free).sum::<i64>();
+    assert_eq!(free(&bench), 0, "nobody has granted it");
+    bench.exchange();
+
+    assert_eq!(bench.book.windows[0].granted, 90);
+    assert_eq!(free(&bench), 10);
+    bench.now += 4_000;
+    bench.exchange();
+    assert_eq!(bench.book.windows[0].granted, 80);
+}
+
+#[test]
+fn a_debt_of_an_open_window_is_told_until_it_is_booked_however_often_its_asker_is_forgotten() {
+    let mut bench = Bench::new(hard(1_000), false);
+    bench.fill(10);
+    bench.settle(0, 25);
+
+    let mut told = 0;
+    for _ in 0..10 {
+        while let Some(send) = bench.send() {
+            if matches!(&send.ask, Ask::Authority(message) if matches!(message.ask, Order::Charge { .. }))
+            {
+                bench.book.askers.clear();
+                told += 1;
+            }
+            let answer = bench.decide(&send);
+            bench.tell(send.ticket, Heard::Answer(answer));
+            assert!(told <= 30, "it does not shout");
+        }
+        let due = bench.account.due(bench.now).unwrap();
+        assert!(due > bench.now && !bench.account.is_asking(bench.now));
+        bench.now = due;
+    }
+    assert_eq!(bench.account.debts(), [(1, 15)]);
+    bench.exchange();
+
+    assert!(bench.account.debts().is_empty());
+    assert_eq!(bench.book.windows[0].granted, 25);
+}
+
+#[test]
+fn a_debt_of_a_window_that_has_ended_is_booked_by_who_knew_it_and_else_comes_too_late() {
+    for is_forgotten in [false, true] {
+        let mut bench = Bench::new(hard(1_000), false);
+        bench.fill(10);
+        bench.now += 3_600_000;
+        bench.fill(20);
+        bench.settle(0, 25);
+        if is_forgotten {
+            bench.book.askers.clear();
+        }
+        bench.exchange();
+
+        assert!(bench.account.debts().is_empty());
+        let expected = if is_forgotten { 10 } else { 25 };
+        assert_eq!(bench.book.windows[0].granted, expected);
+        assert!(bench.hold(1).is_ok() || bench.account.next_message(bench.now, || 9).is_some());
+    }
+}
+
+#[test]
+fn what_a_dead_process_owed_is_told_by_the_next() {
+    for is_known in [true, false] {
+        let mut bench = Bench::new(hard(1_000), false);
+        bench.fill(10);
+        bench.settle(0, 25);
+        bench.die();
+        if !is_known {
+            bench.book.askers.clear();
+        }
+
+        bench.exchange();
+
+        assert!(bench.account.debts().is_empty());
+        let expected = if is_known { 25 } else { 10 };
+        assert_eq!(bench.book.windows[0].granted, expected);
+        assert_eq!(bench.book.windows[0].limit, 1_000);
+        assert!(bench.hold(10).is_err());
+        bench.exchange();
+        assert!(bench.hold(10).is_ok());
+    }
+}
+
+#[test]
+fn a_debt_that_cannot_be_counted_uses_up_its_window() {
+    let mut bench = Bench::new(hard(1_000), false);
+    bench.fill(10);
+    let part = bench.open.remove(0);
+    assert_eq!(
+        bench.account.settle(part, i64::MAX, bench.now),
+        i64::MAX - 10
+    );
+
+    bench.exchange();
+
+    assert!(bench.account.debts().is_empty());
+    assert_eq!(bench.book.windows[0].granted, i64::MAX);
+    assert_eq!(bench.hold(1), Err(Why::Unavailable));
+    bench.exchange();
+    assert_eq!(bench.hold(1), Err(Why::Spent));
+}
+
+#[test]
 fn a_pool_is_closed_when_its_window_ends() {
     let mut bench = Bench::new(hard(1_000), false);
     bench.fill(10);
@@ -323,6 +434,8 @@ proptest! {
 enum Step {
     Hold(i64),
     Settle(usize, i64),
+    /// A hold becomes dearer.
+    Raise(usize, i64),
     Send,
     /// The message is decided, and its answer waits.
     Decide,
@@ -343,6 +456,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (0_i64..300).prop_map(Step::Hold),
         5 => (any::<usize>(), -5_i64..320).prop_map(|(index, spent)| Step::Settle(index, spent)),
+        3 => (any::<usize>(), 0_i64..200).prop_map(|(index, more)| Step::Raise(index, more)),
         8 => Just(Step::Send),
         8 => Just(Step::Decide),
         8 => any::<usize>().prop_map(Step::Deliver),
@@ -376,6 +490,8 @@ struct Bench {
     /// Settled, by all windows.
     billed: i64,
     over: i64,
+    /// Charged: what a dead process owed may be twice.
+    charged: i64,
 }
 
 #[derive(Clone, Debug)]
@@ -487,6 +603,7 @@ impl Bench {
             heard: Vec::new(),
             billed: 0,
             over: 0,
+            charged: 0,
         }
     }
 
@@ -513,6 +630,15 @@ impl Bench {
         if spent > part.amount() {
             self.noted = self.account.record();
         }
+        debt
+    }
+
+    fn raise(&mut self, index: usize, more: i64) -> i64 {
+        let Self { account, open, .. } = self;
+        let part = open[index];
+        let debt = account.raise(part, more, self.now, |part| open.push(part));
+        self.over += debt;
+        self.noted = self.account.record();
         debt
     }
 
@@ -566,6 +692,9 @@ impl Bench {
             Ask::Authority(message) => {
                 let clock = i64::try_from(self.now).unwrap();
                 let charged = matches!(message.ask, Order::Charge { .. });
+                if let Order::Charge { amount, .. } = message.ask {
+                    self.charged = self.charged.saturating_add(amount);
+                }
                 let answer = self.book.decide(message, clock).unwrap();
                 assert!(
                     charged
@@ -573,7 +702,7 @@ impl Bench {
                             .book
                             .windows
                             .iter()
-                            .all(|row| row.granted <= row.limit + self.billed)
+                            .all(|row| row.granted <= row.limit.saturating_add(self.charged))
                 );
                 Heard::Answer(answer)
             }
@@ -606,6 +735,9 @@ impl Bench {
             Step::Hold(amount) => drop(self.hold(amount)),
             Step::Settle(index, spent) if !self.open.is_empty() => {
                 self.settle(index % self.open.len(), spent);
+            }
+            Step::Raise(index, more) if !self.open.is_empty() => {
+                self.raise(index % self.open.len(), more);
             }
             Step::Send if self.under_way.is_none() => self.under_way = self.send(),
             Step::Decide => {
@@ -668,7 +800,9 @@ impl Bench {
             assert!(pool.held >= 0 && pool.spent >= 0);
             if pool.giver != Giver::Tally {
                 assert!(pool.held + pool.spent <= pool.granted, "{pool:?}");
-                assert_eq!(pool.free(), pool.granted - pool.held - pool.spent);
+                let unused = pool.granted - pool.held - pool.spent;
+                let is_owed = pool.giver == Giver::Owed;
+                assert_eq!(pool.free(), if is_owed { 0 } else { unused });
             }
         }
         let held: i64 = self.account.pools().iter().map(|pool| pool.held).sum();

@@ -1,7 +1,11 @@
 use std::collections::BTreeMap;
 
 use super::World;
-use crate::{audit::Violation, provider::Heard, reserve::Server};
+use crate::{
+    audit::{Place, Violation},
+    provider::Heard,
+    reserve::Server,
+};
 
 impl World {
     /// Everything is well again: who asks for money that there is must get it.
@@ -11,10 +15,9 @@ impl World {
             let amount = self.plan.price;
             loop {
                 let at = self.time(replica);
-                if let Some((parts, window)) = self.replicas[replica].hold(amount, at) {
-                    self.audit.hold(window, amount);
-                    self.audit.settle(window, amount, 0);
-                    self.replicas[replica].settle(parts, Heard::Unsent, 0, at);
+                let wall = self.now + self.authority.skew;
+                if let Some(shares) = self.replicas[replica].hold(amount, at, wall, None) {
+                    self.replicas[replica].settle(shares, Heard::Unsent, 0, at);
                     break;
                 }
                 self.pump(replica);
@@ -46,17 +49,11 @@ impl World {
                 "the reserve has lent more than it has".into(),
             ));
         }
-        let first = self
-            .authority
-            .book
-            .windows
-            .first()
-            .map_or(1, |row| row.number);
-        let mut free = BTreeMap::<u64, i128>::new();
+        let mut free = BTreeMap::<Place, i128>::new();
         for replica in &self.replicas {
             replica.check()?;
-            for (window, amount) in replica.free() {
-                *free.entry(window).or_default() += i128::from(amount);
+            for (place, amount) in replica.free() {
+                *free.entry(place).or_default() += i128::from(amount);
             }
         }
         for window in self
@@ -64,14 +61,14 @@ impl World {
             .windows
             .keys()
             .chain(free.keys())
-            .filter(|window| **window >= first)
+            .filter(|(half, window)| *window >= self.authority.first(*half))
         {
             let granted = i128::from(self.authority.granted(*window).unwrap_or_default());
             let committed = self.audit.committed(*window);
             let free = free.get(window).copied().unwrap_or_default();
             if committed + free > granted {
                 return Err(Violation::new(format!(
-                    "of window {window} {granted} is granted, {committed} held or spent, and {free} free"
+                    "of window {window:?} {granted} is granted, {committed} held or spent, and {free} free"
                 )));
             }
         }

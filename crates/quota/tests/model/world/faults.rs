@@ -1,17 +1,28 @@
 use super::{Event, World};
-use crate::fault::{Fault, Memory};
+use crate::{
+    fault::{Fault, Memory},
+    plan::MOST_OFF,
+};
 
 impl World {
     pub(super) fn fail(&mut self, fault: Fault) {
         match fault {
             Fault::Kill(replica, long) => {
                 self.replicas[replica].kill();
+                self.break_off(replica);
                 self.after(long, Event::Starts(replica));
             }
-            Fault::Stop(replica, long) => self.replicas[replica].stopped_until = self.now + long,
+            Fault::Stop(replica, long) => self.stop(replica, long),
             Fault::CutOff(replica, long) => self.replicas[replica].cut_until = self.now + long,
             Fault::Jump(replica, by) => self.replicas[replica].jump(by),
-            Fault::AuthorityJumps(by) => self.authority.skew += by,
+            Fault::AuthorityJumps(by) => match self.plan.strict {
+                // Clocks agree, more or less.
+                Some(_) => {
+                    let by = by.rem_euclid(2 * MOST_OFF + 1) - MOST_OFF;
+                    self.authority.skew = self.plan.begins_at + by;
+                }
+                None => self.authority.skew += by,
+            },
             Fault::AuthorityAway(away) => self.authority.away = away,
             Fault::ReserveJumps(by) => self.reserve_skew += by,
             Fault::ReserveAway(away) => self.reserve_away = away,

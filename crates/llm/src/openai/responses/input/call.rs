@@ -1,7 +1,7 @@
 use serde_json::{Map, Value};
 use tollgate_core::Rejection;
 
-use super::{Input, reasoning::thought};
+use super::Input;
 use crate::{
     canon::{Carried, Part, Role, Turn},
     json::{self, Path},
@@ -40,7 +40,7 @@ impl Input<'_> {
         if !self.signed {
             for (text, signature) in carried.thinking {
                 self.signed = true;
-                self.said(index).push(thought(text, signature));
+                self.said(index).push(Part::thought(text, signature));
             }
         }
         self.called = true;

@@ -3,7 +3,7 @@ use tollgate_core::Rejection;
 
 use super::Input;
 use crate::{
-    canon::{Part, Signature},
+    canon::Part,
     json::{self, Path},
     openai::responses::seal,
 };
@@ -33,7 +33,7 @@ impl Input<'_> {
         let part = match (sealed, shown) {
             (Some(sealed), shown) => {
                 let (text, signature) = seal::open(&sealed, shown);
-                thought(text, signature)
+                Part::thought(text, signature)
             }
             (None, Some(text)) => Part::Thinking {
                 text,
@@ -45,17 +45,6 @@ impl Input<'_> {
         self.said(index).push(part);
         self.signed |= signed;
         Ok(())
-    }
-}
-
-/// Redacted thinking has no text.
-pub(super) fn thought(text: Option<String>, signature: Signature) -> Part {
-    match text {
-        Some(text) => Part::Thinking {
-            text,
-            signature: Some(signature),
-        },
-        None => Part::Redacted(signature),
     }
 }
 

@@ -1,3 +1,5 @@
+//! JSON from outside.
+
 use std::fmt;
 
 use serde::{
@@ -7,9 +9,21 @@ use serde::{
 use serde_json::{Map, Value};
 
 /// Reads an object in which no name stands twice, at any depth: of two, somebody else may have believed the other one.
-pub(super) fn object(text: &[u8]) -> Option<Value> {
-    let Unique(value) = serde_json::from_slice(text).ok()?;
-    value.is_object().then_some(value)
+///
+/// # Errors
+/// When it is no JSON, no object, or a name stands twice.
+///
+/// ```
+/// use tollgate_core::json;
+///
+/// assert_eq!(json::object(br#"{"a":1}"#).unwrap()["a"], 1);
+/// assert!(json::object(br#"{"a":1,"a":2}"#).is_err());
+/// ```
+pub fn object(text: &[u8]) -> Result<Value, serde_json::Error> {
+    match serde_json::from_slice(text)? {
+        Unique(value @ Value::Object(_)) => Ok(value),
+        _ => Err(Error::custom("it is not an object")),
+    }
 }
 
 struct Unique(Value);
@@ -78,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_name_that_stands_twice_is_refused_at_any_depth() {
-        assert!(object(br#"{"a":1,"b":{"a":1},"c":[{"a":1},{"a":2}]}"#).is_some());
+        assert!(object(br#"{"a":1,"b":{"a":1},"c":[{"a":1},{"a":2}]}"#).is_ok());
         for text in [
             r#"{"a":1,"a":1}"#,
             r#"{"a":1,"\u0061":2}"#,
@@ -88,7 +102,7 @@ mod tests {
             r#"{} {}"#,
             "\u{feff}{}",
         ] {
-            assert!(object(text.as_bytes()).is_none(), "{text}");
+            assert!(object(text.as_bytes()).is_err(), "{text}");
         }
     }
 }
