@@ -33,7 +33,9 @@ impl Ledger {
             rest = if is_last { spent } else { rest - takes };
             // It takes more than was held and noted. That it is spent cannot be undone, whether this is noted or not.
             let is_over = takes > part.amount();
-            let debt = self.change(&entry, is_over, |account| account.settle(part, takes, now));
+            let debt = self.change((&entry, now), is_over, |account| {
+                account.settle(part, takes, now)
+            });
             most = most.max(debt);
         }
         most
@@ -47,7 +49,7 @@ impl Ledger {
             let Share { part, number, .. } = *share;
             let entry = Arc::clone(&share.entry);
             let mut parts = SmallVec::<[Part; 2]>::new();
-            let debt = self.change(&entry, true, |account| {
+            let debt = self.change((&entry, now), true, |account| {
                 account.raise(part, more, now, |part| parts.push(part))
             });
             most = most.max(debt);
@@ -72,11 +74,10 @@ impl Ledger {
     /// Changes an account that something is open in, and does what follows from it. Answers its debt.
     fn change(
         &self,
-        entry: &Arc<Entry>,
+        (entry, now): (&Arc<Entry>, u64),
         is_noted: bool,
         change: impl FnOnce(&mut Account) -> i64,
     ) -> i64 {
-        let now = self.desk.now();
         let (debt, warning, begins) = {
             let mut state = entry.lock();
             let account = state
