@@ -145,7 +145,10 @@ mod tests {
     use tollgate_core::fact::{Cost, Period};
 
     use super::*;
-    use crate::bank::{MemoryAuthority, calendar::Calendar};
+    use crate::bank::{
+        MemoryAuthority,
+        calendar::{Calendar, Half},
+    };
 
     fn grant(number: u64) -> Message<Order> {
         Message {
@@ -159,6 +162,35 @@ mod tests {
                 wish: 10,
             },
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn strict_budgets_take_a_clock_that_is_right_to_two_seconds() {
+        let ours = Arc::new(AtomicI64::new(0));
+        let clock = Arc::clone(&ours);
+        let authority = MemoryAuthority::with_clock(|| 1_000_000);
+        let punctual = Punctual::new(authority).with_clock(move || clock.load(Ordering::Relaxed));
+        let strict = |number| {
+            let mut message = grant(number);
+            if let Order::Grant { calendar, .. } = &mut message.ask {
+                calendar.half = Some(Half {
+                    is_odd: true,
+                    lead: 1,
+                });
+            }
+            message
+        };
+
+        for (number, off, is_taken) in [(1, 2_000, true), (2, 2_001, false), (2, -2_000, true)] {
+            ours.store(1_000_000 + off, Ordering::Relaxed);
+            assert_eq!(
+                punctual.ask(strict(number)).await.is_ok(),
+                is_taken,
+                "{off}"
+            );
+        }
+        ours.store(1_003_000, Ordering::Relaxed);
+        assert!(punctual.ask(grant(3)).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]

@@ -84,7 +84,8 @@ impl Ledger {
                 .expect("it does not rest while something is open");
             let debt = change(account);
             let used = account.warning(self.options.warn_at);
-            let warning = used.map(|used| (used, account.budget().limit()));
+            let warning =
+                used.map(|used| (Arc::clone(account.text()), used, account.budget().limit()));
             if is_noted {
                 self.desk.note(&mut state);
             }
@@ -93,8 +94,8 @@ impl Ledger {
         if begins {
             self.teller(entry).spawn();
         }
-        if let Some((used, limit)) = warning {
-            self.options.warn(&entry.text, used, limit);
+        if let Some((text, used, limit)) = warning {
+            self.options.warn(&text, used, limit);
         }
         debt
     }

@@ -103,7 +103,10 @@ const CLOCKS_DIFFER: i64 = 5 * 60 * 1_000;
 #[cfg(test)]
 mod tests {
     use tollgate_core::fact::{Cost, Period};
-    use tollgate_quota::bank::{Asker, calendar::Calendar};
+    use tollgate_quota::bank::{
+        Asker,
+        calendar::{Calendar, Half},
+    };
 
     use super::*;
 
@@ -150,6 +153,27 @@ mod tests {
     }
 
     #[test]
+    fn a_gap_that_was_open_at_the_loss_needs_a_statement_and_stays_a_gap() {
+        let gap = WindowRow {
+            limit: NO_LIMIT,
+            ..row(1, DAY, 2 * DAY)
+        };
+        let (lost, now) = (DAY + HOUR, DAY + 2 * HOUR);
+
+        let closed = memory(lost, 0).trusted(vec![gap], &half(), now);
+        let stated = memory(lost, lost).trusted(vec![gap], &half(), now).unwrap();
+
+        assert!(matches!(closed, Err(SqlError::Restored)));
+        assert!(stated[0].is_gap());
+        // A later one is known by its calendar.
+        let (window, gap) = (2 * DAY, 3 * DAY + HOUR);
+        for (now, is_gap) in [(window, false), (gap, true)] {
+            let row = memory(HOUR, 0).trusted(vec![], &half(), now).unwrap()[0];
+            assert_eq!(row.is_gap(), is_gap);
+        }
+    }
+
+    #[test]
     fn nothing_is_booked_on_a_window_of_before_the_loss() {
         let message = Message {
             ask: Order::GiveBack {
@@ -166,6 +190,18 @@ mod tests {
 
     fn memory(lost_at: i64, stated: i64) -> Memory {
         Memory::new(lost_at, 0, (1, stated, 7))
+    }
+
+    /// Of a strict budget, the half that has the third day.
+    fn half() -> Message<Order> {
+        let mut message = grant();
+        if let Order::Grant { calendar, .. } = &mut message.ask {
+            calendar.half = Some(Half {
+                is_odd: true,
+                lead: HOUR,
+            });
+        }
+        message
     }
 
     fn grant() -> Message<Order> {

@@ -6,7 +6,7 @@ use sqlx::Connection;
 use tollgate_core::fact::{Cost, Period};
 use tollgate_quota::bank::{
     Answer, Asker, Authority, Message, Order, Window,
-    calendar::Calendar,
+    calendar::{Calendar, Half},
     testing::{TestClock, authority_contract},
 };
 use tollgate_sql::{Database, SqlAuthority};
@@ -227,6 +227,28 @@ async fn operators_see_what_is_granted(url: SecretString) {
         (Some(LIMIT), 5, false)
     );
     assert_eq!(accounts.iter().collect::<HashSet<_>>().len(), 3);
+
+    // Between its windows, a strict budget's account has no limit.
+    let noon = |day: i64| move || (day * 24 + 12) * 3_600_000;
+    let mut strict = grant(Asker::random(), 1, 5, 5);
+    if let Order::Grant { calendar, .. } = &mut strict.ask {
+        calendar.every = Period::Day;
+        calendar.half = Some(Half {
+            is_odd: true,
+            lead: 1_000,
+        });
+    }
+    for (number, day, limit) in [(1, 2, Some(LIMIT)), (2, 3, None)] {
+        let message = Message {
+            account: "strict".into(),
+            number,
+            ..strict.clone()
+        };
+        let authority = authority.clone().with_clock(noon(day));
+        authority.ask(message).await.unwrap();
+        let stated = authority.statement("strict", None, 1).await.unwrap();
+        assert_eq!((stated[0].limit, stated[0].granted), (limit, 5));
+    }
 }
 
 pub(crate) async fn open(url: &SecretString) -> SqlAuthority {
