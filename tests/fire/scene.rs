@@ -232,7 +232,7 @@ impl Scene {
     fn budget(&self) -> u64 {
         match self.folders.len() {
             _ if self.hours_end.is_some() => 700_000_000, // there is less time for it
-            1 => 1_000_000_000,
+            1 => 1_500_000_000,
             _ => 2_000_000_000,
         }
     }

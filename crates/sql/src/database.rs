@@ -109,9 +109,11 @@ impl Database {
 
     /// Reaches it, and brings its tables up to date.
     async fn set_up(&self) -> Result<(), SqlError> {
-        #[cfg(feature = "postgres")]
-        if let Pool::Postgres(pool) = &self.pool {
-            postgres::reach(pool).await?;
+        match self.pool {
+            #[cfg(feature = "sqlite")]
+            Pool::Sqlite(_) => {}
+            #[cfg(feature = "postgres")]
+            Pool::Postgres(ref pool) => postgres::reach(pool).await?,
         }
         // Another process may be at it just now.
         let patient = self.clone().with_deadline(12 * DEADLINE);
