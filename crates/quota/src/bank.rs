@@ -98,7 +98,8 @@ pub enum Order {
         /// How much.
         amount: i64,
     },
-    /// This much was spent beyond what was granted: it counts, whatever the limit.
+    /// This much was spent beyond what was granted: it counts, whatever the limit, and if it is more than can be counted, it is
+    /// the most that can be.
     Charge {
         /// The window that it was paid from.
         window: u64,

@@ -85,7 +85,10 @@ impl<'a> Rest<'a> {
                 return Some(string);
             }
             self.0 = match after {
-                [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', rest @ ..] => rest,
+                [
+                    b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't',
+                    rest @ ..,
+                ] => rest,
                 [b'u', a, b, c, d, rest @ ..]
                     if [a, b, c, d].iter().all(|it| it.is_ascii_hexdigit()) =>
                 {
@@ -170,5 +173,6 @@ impl Nest {
 
 /// Without an early exit, so that many bytes are compared at once.
 fn has_control(text: &[u8]) -> bool {
-    text.iter().fold(false, |found, byte| found | (*byte < b' '))
+    text.iter()
+        .fold(false, |found, byte| found | (*byte < b' '))
 }

@@ -87,14 +87,13 @@ impl Book {
                     self.grant(limit.nanos(), *least, *wish, now, askers)
                 }
             }
-            Order::GiveBack { window, amount } => self.book(
-                named,
-                *window,
-                amount.checked_neg().filter(|_| *amount >= 0),
-            ),
-            Order::Charge { window, amount } => {
-                self.book(named, *window, Some(*amount).filter(|amount| *amount >= 0))
-            }
+            Order::GiveBack { window, amount } => self.book(named, *window, |granted| {
+                granted.checked_sub(*amount).filter(|_| *amount >= 0)
+            }),
+            // What is spent is spent, also if it is more than can be counted.
+            Order::Charge { window, amount } => self.book(named, *window, |granted| {
+                Some(granted.saturating_add(*amount)).filter(|_| *amount >= 0)
+            }),
         };
         self.clock_floor = now;
         self.record(message, &answer, now);
@@ -161,21 +160,22 @@ impl Book {
     }
 
     /// Books on a window that was named to the asker, or refuses.
-    fn book(&mut self, named: Option<(u64, u64)>, window: u64, change: Option<i64>) -> Answer {
-        let (Some((first, last)), Some(change)) = (named, change) else {
+    fn book(
+        &mut self,
+        named: Option<(u64, u64)>,
+        window: u64,
+        change: impl FnOnce(i64) -> Option<i64>,
+    ) -> Answer {
+        let is_named = named.is_some_and(|(first, last)| (first..=last).contains(&window));
+        let row = self.windows.iter_mut().find(|row| row.number == window);
+        let Some(row) = row.filter(|_| is_named) else {
             return Answer::Old;
         };
-        let row = self.windows.iter_mut().find(|row| row.number == window);
-        match row {
-            Some(row) if (first..=last).contains(&window) => {
-                match row.granted.checked_add(change) {
-                    Some(granted) if granted >= 0 => {
-                        row.granted = granted;
-                        Answer::Booked {
-                            left: saturate(row.left()),
-                        }
-                    }
-                    _ => Answer::Old,
+        match change(row.granted) {
+            Some(granted @ 0..) => {
+                row.granted = granted;
+                Answer::Booked {
+                    left: saturate(row.left()),
                 }
             }
             _ => Answer::Old,

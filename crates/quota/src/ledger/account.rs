@@ -61,6 +61,8 @@ pub struct Account {
     /// How often in a row a charge was refused, and how often a lease.
     strikes: u8,
     refusals: u8,
+    /// The authority has refused too often: it is left alone until then.
+    silent_until: u64,
     exchange: Option<Box<Exchange>>,
     front: Option<Box<Front>>,
 }
@@ -144,6 +146,7 @@ impl Account {
             debts: Vec::new(),
             strikes: 0,
             refusals: 0,
+            silent_until: 0,
             exchange: None,
             front: with_reserve.then(Box::default),
         }

@@ -23,6 +23,8 @@ pub(crate) struct Tally {
     pub(crate) settled: i128,
     /// Of that, what was more than its hold.
     pub(crate) excess: i128,
+    /// What may be billed above the limit: calls that have become dearer, and found no more than was left.
+    pub(crate) beyond: i128,
 }
 
 /// What a run had to show; sums add up.
@@ -57,6 +59,19 @@ impl Audit {
         tally.excess += i128::from(spent.saturating_sub(held).max(0));
     }
 
+    /// A call that is open holds more, of which this was not there.
+    pub(crate) fn raise(&mut self, place: Place, more: i64, owed: i64) {
+        let tally = self.windows.entry(place).or_default();
+        tally.held += i128::from(more - owed);
+        tally.beyond += i128::from(owed);
+    }
+
+    /// A call has become dearer, and nobody is there who could hold more.
+    pub(crate) fn lose(&mut self, place: Place, excess: i64) {
+        let tally = self.windows.entry(place).or_default();
+        tally.beyond += i128::from(excess);
+    }
+
     /// A call is billed, with a date by the provider's calendar, and paid from there.
     pub(crate) fn bill(&mut self, places: impl Iterator<Item = Place>, date: i64, amount: i64) {
         for place in places {
@@ -84,7 +99,8 @@ impl Audit {
                 None => Ok(()),
             };
         }
-        match self.windows.iter().find(|(_, tally)| tally.bill > limit) {
+        let mut windows = self.windows.iter();
+        match windows.find(|(_, tally)| tally.bill > limit + tally.beyond) {
             Some((place, tally)) => Err(Violation::new(format!(
                 "window {place:?} of {limit} is billed {}",
                 tally.bill

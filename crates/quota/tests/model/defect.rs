@@ -21,6 +21,8 @@ pub(crate) enum Defect {
     HoldsWhatItWouldCutAt,
     /// What is held knows nothing of a price that is announced.
     HoldsAtTheOldPrice,
+    /// A price that rises unannounced changes nothing for calls that are open.
+    LeavesOpenHoldsAtTheOldPrice,
     /// The ledger names the window by its replica's clock.
     NamesItsOwnWindow,
     /// An asker has one nonce for all its leases, and that alone names the reserve's memory.
@@ -40,7 +42,7 @@ pub(crate) enum Defect {
 }
 
 impl Defect {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::CreditsAtADeadline,
         Self::MergesWhatClientsSay,
         Self::GivesBackTwice,
@@ -50,6 +52,7 @@ impl Defect {
         Self::SettlesToMetered,
         Self::HoldsWhatItWouldCutAt,
         Self::HoldsAtTheOldPrice,
+        Self::LeavesOpenHoldsAtTheOldPrice,
         Self::NamesItsOwnWindow,
         Self::KeepsTheNonce,
         Self::SkipsTheSequence,

@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     /// The price of a token, and when it becomes another.
     pub(crate) price: i64,
     pub(crate) rise: Option<(i64, i64)>,
+    /// Whether it is known before. Else replicas read it when it happens, and those that are dead or stopped do not.
+    pub(crate) is_announced: bool,
     /// Of a thousand messages, so many are lost, and so many come twice; and the longest time on the way.
     pub(crate) lost: i64,
     pub(crate) doubled: i64,
@@ -110,6 +112,7 @@ impl Plan {
                     price + chance.between(1, 3 * price),
                 )
             }),
+            is_announced: seed.is_multiple_of(2),
             lost: if calm {
                 0
             } else {
@@ -202,6 +205,7 @@ impl Plan {
     pub(crate) fn worst(&self, maximum: i64, now: i64, defect: Option<Defect>) -> i64 {
         match defect {
             Some(Defect::HoldsAtTheOldPrice) => maximum * self.price_at(now),
+            _ if !self.is_announced => maximum * self.price_at(now),
             Some(Defect::HoldsWhatItWouldCutAt) => {
                 (maximum + 1) / 2 * self.price_at(now + self.longest)
             }

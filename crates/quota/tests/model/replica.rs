@@ -27,6 +27,8 @@ pub(crate) struct Replica {
     /// The server it is connected to, if that is not the primary.
     pub(crate) server: Option<usize>,
     pub(crate) limit: i64,
+    /// Whether it has read the price that has risen.
+    pub(crate) has_read: bool,
     budget: Budget,
     strict: Option<Terms>,
     pub(crate) waiting: BTreeMap<u64, Call>,
@@ -60,6 +62,8 @@ pub(crate) struct Paid {
 #[derive(Clone, Debug)]
 pub(crate) struct Share {
     pub(crate) place: Place,
+    /// What was not granted when it was held.
+    pub(crate) owed: i64,
     parts: Vec<Part>,
 }
 
@@ -72,6 +76,7 @@ impl Replica {
             cut_until: 0,
             server: None,
             limit: plan.limit,
+            has_read: false,
             budget: budget(plan.limit, plan.strict),
             strict: plan.strict,
             waiting: BTreeMap::new(),
@@ -192,11 +197,24 @@ impl Replica {
             .iter()
             .find(|pool| pool.open > 0 && !before.contains(&(pool.id, pool.open)))?;
         let place = (half, paying.window);
-        Some(Share { place, parts })
+        Some(Share {
+            place,
+            owed: 0,
+            parts,
+        })
+    }
+
+    /// Holds more for a call that has become dearer. Answers what of it is owed.
+    pub(crate) fn raise(&mut self, share: &mut Share, more: i64, at: u64) -> i64 {
+        let Share { place, parts, owed } = share;
+        let account = &mut self.accounts[place.0];
+        let debt = account.raise(parts[0], more, at, |part| parts.push(part));
+        *owed += debt;
+        debt
     }
 
     pub(crate) fn settle(&mut self, shares: Vec<Share>, heard: Heard, spent: i64, at: u64) {
-        for Share { place, parts } in shares {
+        for Share { place, parts, .. } in shares {
             let account = &mut self.accounts[place.0];
             let mut rest = if heard == Heard::Unsent { 0 } else { spent };
             let last = parts.len() - 1;

@@ -63,6 +63,8 @@ enum Event {
     Arrives(usize),
     Ticks(usize),
     GivesUp(usize, u64, u64),
+    /// Reads the price that has risen.
+    Reads(usize),
     AtAuthority(From, Message<Order>),
     AtReserve(From, Message<Demand>),
     Back(From, Back),
@@ -110,6 +112,9 @@ impl World {
         for replica in 0..world.plan.replicas {
             world.after(1, Event::Arrives(replica));
             world.after(2, Event::Ticks(replica));
+            if let Some((at, _)) = world.plan.rise.filter(|_| !world.plan.is_announced) {
+                world.after(at, Event::Reads(replica));
+            }
         }
         for (at, fault) in Fault::draw(&world.plan, &mut world.chance) {
             world.after(at, Event::Fails(fault));
@@ -184,6 +189,7 @@ impl World {
                 }
             }
             Event::GivesUp(replica, life, call) => self.give_up(replica, life, call),
+            Event::Reads(replica) => self.read(replica),
             Event::AtAuthority(from, message) => self.at_authority(from, &message)?,
             Event::AtReserve(from, message) => self.at_reserve(from, &message),
             Event::Back(from, back) => {
@@ -203,10 +209,13 @@ impl World {
             Event::Finishes(call) => self.finish_call(call, false),
             Event::Ends(paid) => {
                 if paid.call.heard != Heard::Unsent {
+                    let bill = paid.call.bill(&self.plan);
                     let date = self.date(&paid);
                     let places = paid.shares.iter().map(|share| share.place);
-                    self.audit.bill(places, date, paid.call.bill(&self.plan));
-                    if self.checks == Checks::All && paid.call.bill(&self.plan) > paid.amount {
+                    self.audit.bill(places.clone(), date, bill);
+                    if bill > paid.amount && !self.has_heard(&paid) {
+                        places.for_each(|place| self.audit.lose(place, bill - paid.amount));
+                    } else if self.checks == Checks::All && bill > paid.amount {
                         return Err(Violation::new(format!(
                             "more is billed than was held: {paid:?}"
                         )));
@@ -274,6 +283,36 @@ impl World {
         true
     }
 
+    /// All calls of a replica that are open are as dear as those that come.
+    fn read(&mut self, replica: usize) {
+        let (now, at) = (self.now, self.time(replica));
+        let reader = &mut self.replicas[replica];
+        reader.has_read = true;
+        if !reader.is_alive() || self.defect == Some(Defect::LeavesOpenHoldsAtTheOldPrice) {
+            return;
+        }
+        let of_replica = |event: &mut Event| match event {
+            Event::Ends(paid) if paid.replica == replica && paid.life == reader.life => {
+                let more = self.plan.worst(paid.call.maximum, now, self.defect) - paid.amount;
+                paid.amount += more;
+                for share in &mut paid.shares {
+                    let owed = reader.raise(share, more, at);
+                    self.audit.raise(share.place, more, owed);
+                }
+            }
+            _ => {}
+        };
+        self.events.values_mut().for_each(of_replica);
+        self.pump(replica);
+    }
+
+    /// Whether who made the call lives, and knows what it costs.
+    fn has_heard(&self, paid: &Paid) -> bool {
+        let replica = &self.replicas[paid.replica];
+        let knows = self.plan.is_announced || replica.has_read;
+        replica.is_alive() && replica.life == paid.life && knows
+    }
+
     fn settle(&mut self, paid: Paid) {
         if self.replicas[paid.replica].life != paid.life || !self.replicas[paid.replica].is_alive()
         {
@@ -291,7 +330,8 @@ impl World {
             Heard::Absurd(usage) => usage,
         };
         for share in &paid.shares {
-            self.audit.settle(share.place, paid.amount, spent);
+            let granted = paid.amount - share.owed;
+            self.audit.settle(share.place, granted, spent);
         }
         self.replicas[paid.replica].settle(paid.shares, paid.call.heard, spent, at);
         self.pump(paid.replica);
@@ -370,9 +410,10 @@ impl Event {
     /// Whose event it is: a stopped replica notices nothing.
     fn of(&self) -> Option<usize> {
         match self {
-            Self::Arrives(replica) | Self::Ticks(replica) | Self::GivesUp(replica, ..) => {
-                Some(*replica)
-            }
+            Self::Arrives(replica)
+            | Self::Ticks(replica)
+            | Self::GivesUp(replica, ..)
+            | Self::Reads(replica) => Some(*replica),
             Self::Back(from, _) | Self::Silent(from) => Some(from.replica),
             Self::Sends(paid) | Self::Settles(paid) => Some(paid.replica),
             Self::Cuts(replica, _) => Some(*replica),

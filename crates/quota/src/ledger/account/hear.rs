@@ -48,7 +48,7 @@ impl Account {
                 }
             }
             (Answer::Booked { left }, purpose) => self.booked(left, purpose),
-            (Answer::Old, purpose) => self.refused(purpose),
+            (Answer::Old, purpose) => self.refused(purpose, now),
             (Answer::Spent { .. }, _) => {}
         }
     }
@@ -214,7 +214,7 @@ impl Account {
     }
 
     /// The authority does not know this asker any more, or refuses what it was asked.
-    fn refused(&mut self, purpose: Purpose) {
+    fn refused(&mut self, purpose: Purpose, now: u64) {
         self.outdated = true;
         let (window, amount) = match purpose {
             Purpose::Debt { window, amount } => (window, amount),
@@ -231,21 +231,27 @@ impl Account {
                     self.refusals = 0;
                     self.demand = None;
                     self.ahead = false;
+                    self.silent_until = now.saturating_add(LONGEST_WAIT);
                 }
                 return;
             }
         };
-        self.strikes += 1;
-        if self.strikes < STRIKES {
+        if self.is_current(window) {
+            // It is still open, as far as is known, and is named to the next asker, who tells it again.
+            self.strikes += 1;
+            if self.strikes >= STRIKES {
+                self.strikes = 0;
+                self.silent_until = now.saturating_add(LONGEST_WAIT);
+            }
             return;
         }
-        self.strikes = 0;
-        // It never will be booked: its window has ended, and nobody is asked about it any more.
+        // The authority books on windows that it has named to the asker, and names no window again that has ended. Nothing is
+        // granted of it any more, so that nobody can overspend it.
         tracing::error!(
             account = &*self.text,
             window,
             nanos = amount,
-            "the bank refuses to book what was spent"
+            "what was spent of a window that has ended came too late for the bank's books"
         );
         match purpose {
             Purpose::Report { pool, .. } => {
@@ -340,5 +346,5 @@ const LONGEST_WAIT: u64 = 2_000;
 /// A window that goes on after its end does so at least for so long, in milliseconds.
 const LEAST_WINDOW: u64 = 1_000;
 
-/// What was refused so often, each time to a new asker, is not repeated.
+/// After so many refusals, each time of a new asker, the authority is left alone for the longest wait.
 const STRIKES: u8 = 3;

@@ -16,7 +16,8 @@ use crate::{
 /// - before money that it calls free is held, and so before the first byte of a call;
 /// - before a message is sent, as that uses up a number, and may give back what the record calls free.
 ///
-/// What is settled, and what an answer brings, only adds to what is free: that is recorded with the next hold or message.
+/// What is settled, and what an answer brings, only adds to what is free, and takes from what is owed: that is recorded with the
+/// next hold or message. A debt may so be told twice, which strands money and forgives nothing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Record {
     pub(crate) asker: Asker,
@@ -28,6 +29,8 @@ pub(crate) struct Record {
     pub(crate) free: i64,
     /// Free, of what a holder in the reserve lent.
     pub(crate) lent: Option<(Holder, i64)>,
+    /// Spent beyond what was granted, and not known to be booked.
+    pub(crate) owed: i64,
 }
 
 impl Account {
@@ -42,12 +45,17 @@ impl Account {
                 _ => free = free.saturating_add(pool.free()),
             }
         }
-        (free > 0 || lent.is_some()).then_some(Record {
+        let debts = self.debts.iter();
+        let owed = debts
+            .filter(|(owed, _)| *owed == window.number)
+            .fold(0_i64, |sum, (_, debt)| sum.saturating_add(*debt));
+        (free > 0 || lent.is_some() || owed > 0).then_some(Record {
             asker: self.asker,
             numbers: self.numbers,
             window,
             free,
             lent,
+            owed,
         })
     }
 
@@ -66,6 +74,9 @@ impl Account {
             .map(|(holder, amount)| (Giver::Reserve(holder), amount));
         for (giver, amount) in own.into_iter().chain(lent) {
             account.pool(record.window.number, giver).granted = amount;
+        }
+        if record.owed > 0 {
+            account.owe(record.window.number, record.owed);
         }
         account
     }

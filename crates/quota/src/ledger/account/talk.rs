@@ -62,7 +62,7 @@ impl Account {
             return exchange.again_at;
         }
         if self.has_demand(now) || !self.debts.is_empty() {
-            return Some(now);
+            return Some(now.max(self.silent_until));
         }
         let reports = self.pools.iter().any(|pool| pool.unreported() > 0);
         let report = reports.then(|| self.reported.saturating_add(REPORT));
@@ -71,7 +71,7 @@ impl Account {
             .into_iter()
             .flatten()
             .min()
-            .map(|due| due.max(now))
+            .map(|due| due.max(now).max(self.silent_until))
     }
 
     /// Makes what is free and what is not reported ready to be sent at once, for a ledger that is closed.
@@ -85,7 +85,10 @@ impl Account {
     pub(crate) fn is_asking(&self, now: u64) -> bool {
         match &self.exchange {
             Some(exchange) => exchange.again_at.is_some(),
-            None => self.has_demand(now) || !self.debts.is_empty(),
+            None => {
+                let has_reason = self.has_demand(now) || !self.debts.is_empty();
+                has_reason && now >= self.silent_until
+            }
         }
     }
 
@@ -124,19 +127,26 @@ impl Account {
 
     /// What is most needed.
     fn choose(&mut self, now: u64) -> Option<(Content, Purpose)> {
+        if now < self.silent_until {
+            return None;
+        }
         let report = self.report(now);
+        let debt = self.debts.first().copied();
+        let debt =
+            debt.map(|(window, amount)| charge(window, amount, Purpose::Debt { window, amount }));
         if !self.introduced {
-            let needed = self.has_demand(now)
-                || !self.debts.is_empty()
-                || report.is_some()
-                || self.is_unnamed();
+            if self.inherited.is_some() && debt.is_some() {
+                return debt; // Its window was named to the same asker.
+            }
+            let needed =
+                self.has_demand(now) || debt.is_some() || report.is_some() || self.is_unnamed();
             return match needed {
                 true => Some(self.grant(now)),
                 false => self.give_back(now),
             };
         }
-        if let Some((window, amount)) = self.debts.first().copied() {
-            return Some(charge(window, amount, Purpose::Debt { window, amount }));
+        if debt.is_some() {
+            return debt;
         }
         if let Some((pool, window, amount)) = report {
             self.reported = now;

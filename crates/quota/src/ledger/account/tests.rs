@@ -130,6 +130,97 @@ fn what_a_dearer_call_holds_comes_from_the_pool_and_then_is_owed_until_it_is_boo
 }
 
 #[test]
+fn a_debt_of_an_open_window_is_told_until_it_is_booked_however_often_its_asker_is_forgotten() {
+    let mut bench = Bench::new(hard(1_000), false);
+    bench.fill(10);
+    bench.settle(0, 25);
+
+    let mut told = 0;
+    for _ in 0..10 {
+        while let Some(send) = bench.send() {
+            if matches!(&send.ask, Ask::Authority(message) if matches!(message.ask, Order::Charge { .. }))
+            {
+                bench.book.askers.clear();
+                told += 1;
+            }
+            let answer = bench.decide(&send);
+            bench.tell(send.ticket, Heard::Answer(answer));
+            assert!(told <= 30, "it does not shout");
+        }
+        let due = bench.account.due(bench.now).unwrap();
+        assert!(due > bench.now && !bench.account.is_asking(bench.now));
+        bench.now = due;
+    }
+    assert_eq!(bench.account.debts(), [(1, 15)]);
+    bench.exchange();
+
+    assert!(bench.account.debts().is_empty());
+    assert_eq!(bench.book.windows[0].granted, 25);
+}
+
+#[test]
+fn a_debt_of_a_window_that_has_ended_is_booked_by_who_knew_it_and_else_comes_too_late() {
+    for is_forgotten in [false, true] {
+        let mut bench = Bench::new(hard(1_000), false);
+        bench.fill(10);
+        bench.now += 3_600_000;
+        bench.fill(20);
+        bench.settle(0, 25);
+        if is_forgotten {
+            bench.book.askers.clear();
+        }
+        bench.exchange();
+
+        assert!(bench.account.debts().is_empty());
+        let expected = if is_forgotten { 10 } else { 25 };
+        assert_eq!(bench.book.windows[0].granted, expected);
+        assert!(bench.hold(1).is_ok() || bench.account.next_message(bench.now, || 9).is_some());
+    }
+}
+
+#[test]
+fn what_a_dead_process_owed_is_told_by_the_next() {
+    for is_known in [true, false] {
+        let mut bench = Bench::new(hard(1_000), false);
+        bench.fill(10);
+        bench.settle(0, 25);
+        bench.die();
+        if !is_known {
+            bench.book.askers.clear();
+        }
+
+        bench.exchange();
+
+        assert!(bench.account.debts().is_empty());
+        let expected = if is_known { 25 } else { 10 };
+        assert_eq!(bench.book.windows[0].granted, expected);
+        assert_eq!(bench.book.windows[0].limit, 1_000);
+        assert!(bench.hold(10).is_err());
+        bench.exchange();
+        assert!(bench.hold(10).is_ok());
+    }
+}
+
+#[test]
+fn a_debt_that_cannot_be_counted_uses_up_its_window() {
+    let mut bench = Bench::new(hard(1_000), false);
+    bench.fill(10);
+    let part = bench.open.remove(0);
+    assert_eq!(
+        bench.account.settle(part, i64::MAX, bench.now),
+        i64::MAX - 10
+    );
+
+    bench.exchange();
+
+    assert!(bench.account.debts().is_empty());
+    assert_eq!(bench.book.windows[0].granted, i64::MAX);
+    assert_eq!(bench.hold(1), Err(Why::Unavailable));
+    bench.exchange();
+    assert_eq!(bench.hold(1), Err(Why::Spent));
+}
+
+#[test]
 fn a_pool_is_closed_when_its_window_ends() {
     let mut bench = Bench::new(hard(1_000), false);
     bench.fill(10);
@@ -399,6 +490,8 @@ struct Bench {
     /// Settled, by all windows.
     billed: i64,
     over: i64,
+    /// Charged: what a dead process owed may be twice.
+    charged: i64,
 }
 
 #[derive(Clone, Debug)]
@@ -510,6 +603,7 @@ impl Bench {
             heard: Vec::new(),
             billed: 0,
             over: 0,
+            charged: 0,
         }
     }
 
@@ -598,6 +692,9 @@ impl Bench {
             Ask::Authority(message) => {
                 let clock = i64::try_from(self.now).unwrap();
                 let charged = matches!(message.ask, Order::Charge { .. });
+                if let Order::Charge { amount, .. } = message.ask {
+                    self.charged = self.charged.saturating_add(amount);
+                }
                 let answer = self.book.decide(message, clock).unwrap();
                 assert!(
                     charged
@@ -605,7 +702,7 @@ impl Bench {
                             .book
                             .windows
                             .iter()
-                            .all(|row| row.granted <= row.limit + self.billed)
+                            .all(|row| row.granted <= row.limit.saturating_add(self.charged))
                 );
                 Heard::Answer(answer)
             }

@@ -42,6 +42,7 @@ impl Slot {
         writer.put(&record.free.to_le_bytes());
         writer.put(&holder.0.to_le_bytes());
         writer.put(&lent.to_le_bytes());
+        writer.put(&record.owed.to_le_bytes());
         writer.put(&length.to_le_bytes());
         writer.put(text.as_bytes());
         Some(writer.sealed())
@@ -72,6 +73,7 @@ impl Slot {
                 i64::from_le_bytes(reader.take()?),
             ))
             .filter(|(_, lent)| *lent > 0),
+            owed: i64::from_le_bytes(reader.take()?),
         };
         let length = usize::from(u16::from_le_bytes(reader.take()?));
         let text = str::from_utf8(reader.0.get(..length)?).ok()?;
@@ -146,4 +148,4 @@ const TEXT: usize = 360;
 
 const SUM: usize = size_of::<u64>();
 
-const MAGIC: &[u8] = b"tollgate journal 1\n";
+const MAGIC: &[u8] = b"tollgate journal 2\n";

@@ -12,6 +12,7 @@ fn what_was_noted_is_found_by_the_next() {
     let (mut first, mut second) = (None, None);
     let lent = Record {
         lent: Some((Holder(7), 3)),
+        owed: 9,
         ..record(0)
     };
 
@@ -154,6 +155,7 @@ fn record(free: i64) -> Record {
         },
         free,
         lent: None,
+        owed: 0,
     }
 }
 
