@@ -69,6 +69,30 @@ async fn a_gateway_serves_without_its_database_who_needs_none_and_everybody_when
 }
 
 #[tokio::test]
+async fn whoever_names_a_team_is_refused_once_its_database_has_been_away_too_long() {
+    let Some(mut postgres) = Postgres::new() else {
+        return;
+    };
+    postgres.start().await;
+    let provider = Provider::start(Simulated::new().key("sk-simulated"));
+    let gateway = Gateway::start(Some(&config(&provider, &postgres.url()))).await;
+    let becomes = async |status: StatusCode| {
+        eventually(&format!("the status {status}"), async || {
+            let answer = chat(&gateway, OF_A_TEAM).await;
+            (answer.status == status).then_some(())
+        })
+        .await;
+    };
+
+    becomes(StatusCode::OK).await;
+    postgres.kill();
+    becomes(StatusCode::SERVICE_UNAVAILABLE).await;
+    assert_eq!(chat(&gateway, FREE).await.status, StatusCode::OK);
+    postgres.start().await;
+    becomes(StatusCode::OK).await;
+}
+
+#[tokio::test]
 async fn a_database_that_is_there_and_not_ours_is_an_error_at_the_start() {
     let Some(mut postgres) = Postgres::new() else {
         return;
@@ -112,6 +136,7 @@ fn config(provider: &Provider, database: &str) -> String {
         r#"
         [auth]
         pepper = "for all gateways"
+        max_stale = "2s"
         [database]
         url = "{database}"
         [[keys]]

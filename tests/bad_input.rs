@@ -1,10 +1,13 @@
 //! Whatever a client sends: an answer in the dialect, nothing sent on, and a gateway that goes on.
 
+use std::time::Duration;
+
 use http::{HeaderValue, Request, StatusCode, header};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    time::timeout,
 };
 use tollgate_tests::{Behaviour, Gateway, Upstream, soon};
 
@@ -207,7 +210,7 @@ async fn a_body_that_stalls_is_given_up_and_nothing_is_sent_on() {
         "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\n\
          content-type: application/json\r\ncontent-length: 100\r\n\r\n{{\"model\":"
     );
-    let answer = converse(&gateway, &head).await;
+    let answer = converse(gateway.url(), &head).await;
 
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert!(answer.contains(r#""error":{"#), "{answer}");
@@ -221,7 +224,7 @@ async fn a_head_that_stalls_is_given_up() {
 
     // What matters is that the connection ends: hyper may say 408 or nothing.
     converse(
-        &gateway,
+        gateway.url(),
         "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthor",
     )
     .await;
@@ -234,9 +237,39 @@ async fn a_client_that_says_nothing_is_given_up() {
     let upstream = Upstream::start(Behaviour::Answers);
     let gateway = Gateway::start(Some(&config(&upstream))).await;
 
-    for beginning in ["", "PRI * HT"] {
-        assert_eq!(converse(&gateway, beginning).await, "", "{beginning}");
+    for url in [gateway.url(), gateway.admin_url()] {
+        for beginning in ["", "PRI * HT"] {
+            assert_eq!(converse(url, beginning).await, "", "{beginning}");
+        }
     }
+}
+
+#[tokio::test]
+async fn operators_connections_are_so_many_and_the_next_one_waits() {
+    let upstream = Upstream::start(Behaviour::Answers);
+    let gateway = Gateway::start(Some(&config(&upstream))).await;
+    let address = gateway.admin_url().trim_start_matches("http://");
+    let connect = async || {
+        let mut socket = TcpStream::connect(address).await.expect("it listens");
+        let request = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+        socket.write_all(request).await.expect("it is sent");
+        socket
+    };
+    let mut open = Vec::new();
+    for _ in 0..128 {
+        let mut socket = connect().await;
+        let status = soon("an answer", socket.read_u8()).await;
+        assert_eq!(status.expect("it is served"), b'H');
+        open.push(socket);
+    }
+
+    let mut next = connect().await;
+    let early = timeout(Duration::from_millis(100), next.read_u8()).await;
+    open.pop();
+    let late = soon("an answer", next.read_u8()).await;
+
+    assert!(early.is_err(), "{early:?}");
+    assert_eq!(late.expect("it is served"), b'H');
 }
 
 #[tokio::test]
@@ -249,7 +282,7 @@ async fn a_refusal_that_leaves_a_body_unread_says_that_the_connection_ends() {
             "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n\
              content-type: application/json\r\ncontent-length: 1000000\r\n\r\n{{"
         );
-        let answer = converse(&gateway, &head).await;
+        let answer = converse(gateway.url(), &head).await;
 
         assert!(
             answer.starts_with(&format!("HTTP/1.1 {status} ")),
@@ -275,7 +308,7 @@ async fn two_ways_to_say_how_long_a_body_is_are_not_both_believed() {
             "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\n\
              content-type: application/json\r\n{framing}\r\nconnection: close\r\n\r\n0\r\n\r\n"
         );
-        let answer = converse(&gateway, &message).await;
+        let answer = converse(gateway.url(), &message).await;
 
         assert!(answer.starts_with("HTTP/1.1 4"), "{framing}: {answer}");
     }
@@ -299,8 +332,8 @@ async fn a_head_too_large_to_read_is_refused() {
 }
 
 /// Sends these bytes, and reads until the gateway closes the connection.
-async fn converse(gateway: &Gateway, message: &str) -> String {
-    let address = gateway.url().trim_start_matches("http://");
+async fn converse(url: &str, message: &str) -> String {
+    let address = url.trim_start_matches("http://");
     let mut socket = TcpStream::connect(address)
         .await
         .expect("the gateway listens");

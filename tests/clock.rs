@@ -1,17 +1,12 @@
 //! Clocks that jump: a period whose budget is spent is never opened again. And what is spent at a period's end.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{fs, path::PathBuf, sync::Arc, time::SystemTime};
 
 use http::StatusCode;
 use serde_json::json;
 use tempfile::TempDir;
 use tollgate_llm::simulated::Simulated;
-use tollgate_tests::{Gateway, Provider};
+use tollgate_tests::{Gateway, Provider, faketime};
 
 #[tokio::test]
 async fn a_clock_that_jumps_by_ten_days_never_opens_a_spent_day_again() {
@@ -105,7 +100,7 @@ struct Scene {
 impl Scene {
     /// With these terms of a daily budget; nothing if clocks cannot be set here.
     fn new(terms: &'static str) -> Option<Self> {
-        let library = library()?;
+        let library = faketime()?;
         let folder = Arc::new(TempDir::new().expect("there is room for a folder"));
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let now = since.expect("it is after 1970").as_secs().cast_signed();
@@ -188,21 +183,6 @@ fn config(provider: &Provider, terms: &str) -> String {
     )
 }
 
-/// What lies to a program about the time; nothing if it is not installed.
-fn library() -> Option<&'static str> {
-    let found = LIBRARIES.into_iter().find(|path| Path::new(path).exists());
-    let strict = std::env::var_os("TOLLGATE_TESTS_STRICT").is_some();
-    assert!(found.is_some() || !strict, "libfaketime is not installed");
-    if found.is_none() {
-        println!("passed over: libfaketime is not installed");
-    }
-    found
-}
-
-const LIBRARIES: [&str; 2] = [
-    "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
-    "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
-];
 /// In seconds.
 const DAY: i64 = 24 * 60 * 60;
 const KEY: &str = "tg-clock-0123456789abcdef";

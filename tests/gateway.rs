@@ -151,20 +151,7 @@ async fn models_are_those_that_the_key_may_call() {
 #[tokio::test]
 async fn the_provider_gets_what_the_client_sent_but_for_the_model_and_the_credential() {
     let upstream = Upstream::start(Behaviour::Answers);
-    let config = format!(
-        r#"{CONFIG}
-        [[providers]]
-        name = "scripted"
-        dialect = "openai"
-        base_url = "{}"
-        api_key = "sk-canary-of-the-provider"
-        [[models]]
-        name = "fast"
-        targets = [{{ provider = "scripted", model = "its-own-name" }}]
-        "#,
-        upstream.url(),
-    );
-    let gateway = Gateway::start(Some(&config)).await;
+    let gateway = Gateway::start(Some(&with_provider(&upstream))).await;
     let body = r#"{ "model" : "fast", "messages":[{"role":"user","content":"h\u0065llo"}],  "unknown": 1.50 }"#;
 
     let answer = gateway
@@ -186,20 +173,7 @@ async fn the_provider_gets_what_the_client_sent_but_for_the_model_and_the_creden
 #[tokio::test]
 async fn no_secret_is_printed_recorded_or_counted() {
     let upstream = Upstream::start(Behaviour::Refuses(500));
-    let config = format!(
-        r#"{CONFIG}
-        [[providers]]
-        name = "scripted"
-        dialect = "openai"
-        base_url = "{}"
-        api_key = "sk-canary-of-the-provider"
-        [[models]]
-        name = "fast"
-        targets = [{{ provider = "scripted", model = "x" }}]
-        "#,
-        upstream.url(),
-    );
-    let gateway = Gateway::start(Some(&config)).await;
+    let gateway = Gateway::start(Some(&with_provider(&upstream))).await;
 
     let asked =
         json!({ "model": "fast", "messages": [{ "role": "user", "content": "canary-prompt" }] });
@@ -298,6 +272,23 @@ fn hello() -> Value {
 /// Another question, so that the cache does not know it.
 fn hello_again() -> Value {
     json!({ "model": "small", "messages": [{ "role": "user", "content": "hello again" }] })
+}
+
+/// The configuration with a provider of the test's own, which serves `fast`.
+fn with_provider(upstream: &Upstream) -> String {
+    format!(
+        r#"{CONFIG}
+        [[providers]]
+        name = "scripted"
+        dialect = "openai"
+        base_url = "{}"
+        api_key = "sk-canary-of-the-provider"
+        [[models]]
+        name = "fast"
+        targets = [{{ provider = "scripted", model = "its-own-name" }}]
+        "#,
+        upstream.url(),
+    )
 }
 
 /// What is printed from `curl` on, with the lines that continue it.

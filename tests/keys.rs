@@ -218,6 +218,43 @@ async fn a_list_is_no_key() {
 }
 
 #[tokio::test]
+async fn a_name_that_stands_twice_is_refused_since_nobody_knows_which_was_meant() {
+    let provider = Provider::start(Simulated::new().key("sk-simulated"));
+    let gateway = Gateway::start(Some(&config(&provider, EMBEDDED))).await;
+
+    for (method, path, body) in [
+        (Method::POST, "/api/keys", r#"{"team":"a","team":"b"}"#),
+        (
+            Method::POST,
+            "/api/keys",
+            r#"{"permissions":{"models":["a"],"mod\u0065ls":["*"]}}"#,
+        ),
+        (
+            Method::POST,
+            "/api/keys",
+            r#"{"metadata":{"of":[{"a":1,"a":2}]}}"#,
+        ),
+        (
+            Method::PUT,
+            "/api/teams/search",
+            r#"{"disabled":true,"disabled":false}"#,
+        ),
+        (
+            Method::POST,
+            "/api/budgets/restate",
+            r#"{"account":"a","spent_usd":9,"spent_usd":0}"#,
+        ),
+    ] {
+        let mut request = gateway.operation(method, path, Value::Null);
+        *request.body_mut() = body.into();
+        let answer = gateway.send(request).await;
+
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}");
+        assert!(answer.text().contains("twice"), "{}", answer.text());
+    }
+}
+
+#[tokio::test]
 async fn without_a_database_operators_are_told_what_keys_need() {
     let provider = Provider::start(Simulated::new().key("sk-simulated"));
     let gateway = Gateway::start(Some(&config(&provider, ""))).await;

@@ -1,42 +1,30 @@
 use std::{
     env,
-    sync::{Arc, RwLock, atomic::Ordering::Relaxed},
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, UNIX_EPOCH},
 };
 
+use tempfile::TempDir;
 use tokio::time::sleep;
 use tollgate_llm::simulated::{Prices, Simulated};
-use tollgate_tests::{Gateway, Postgres, Provider, Redis, eventually};
+use tollgate_tests::{ForgetfulDisk, HoursEnd, Postgres, Provider, Redis, eventually};
 
-use crate::{callers::Callers, random::Random};
-
-/// One thing that goes wrong.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Blow {
-    /// A gateway dies, and another starts in its place.
-    KillGateway,
-    /// A gateway is stopped in its tracks, and goes on later.
-    FreezeGateway,
-    /// Postgres dies, and is started again.
-    KillPostgres,
-    /// Redis starts, which was not there before.
-    StartRedis,
-    /// Redis dies, and is started again.
-    KillRedis,
-    /// Redis dies and forgets the last that it wrote, and a gateway dies with what it was just granted.
-    LoseTailWithGateway,
-    /// Redis forgets everything.
-    FlushRedis,
-    /// Redis hangs for a while.
-    FreezeRedis,
-}
+use crate::{
+    blow::Blow,
+    callers::{Callers, Heard},
+    random::Random,
+    report::Report,
+    setting::{Gateways, INPUT, OUTPUT, config},
+};
 
 /// Gateways before one provider, with one budget for all callers.
 pub(crate) struct Scene {
     name: &'static str,
-    replicas: usize,
+    folders: Vec<Arc<TempDir>>,
     postgres: Option<Postgres>,
     redis: Option<Redis>,
+    disk: Option<ForgetfulDisk>,
+    hours_end: Option<HoursEnd>,
     random: Random,
     seed: u64,
 }
@@ -45,11 +33,14 @@ impl Scene {
     pub(crate) fn new(name: &'static str, replicas: usize) -> Self {
         let now = UNIX_EPOCH.elapsed().map_or(0, |it| it.as_millis() as u64);
         let seed = number("TOLLGATE_FIRE_SEED").unwrap_or(now);
+        let folder = || TempDir::new().expect("there is room for a folder");
         Self {
             name,
-            replicas,
+            folders: (0..replicas).map(|_| Arc::new(folder())).collect(),
             postgres: None,
             redis: None,
+            disk: None,
+            hours_end: None,
             random: Random::new(seed),
             seed,
         }
@@ -65,50 +56,61 @@ impl Scene {
         self
     }
 
+    /// The one gateway's disk forgets what was not synced.
+    pub(crate) fn with_forgetful_disk(mut self) -> Option<Self> {
+        self.disk = Some(ForgetfulDisk::new(self.folders[0].path())?);
+        Some(self)
+    }
+
+    /// The budget is one for each hour, and an hour ends in the middle.
+    pub(crate) fn per_hour(mut self) -> Option<Self> {
+        let end = HoursEnd::new()?;
+        self.postgres = self.postgres.map(|postgres| {
+            let environment = end.environment().into_iter();
+            environment.fold(postgres, |it, (name, value)| it.with(&name, &value))
+        });
+        self.hours_end = Some(end);
+        Some(self)
+    }
+
     /// Lets callers call while these blows fall, and holds the provider's bill against the budget.
     pub(crate) async fn play(mut self, blows: &[Blow]) {
         println!("TOLLGATE_FIRE_SEED={}", self.seed);
-        let seconds = number("TOLLGATE_FIRE_SECONDS").unwrap_or(10);
-        let at_once = number("TOLLGATE_FIRE_CALLERS").unwrap_or(200);
-        let prices = Prices {
-            input: INPUT * 1_000_000,
-            output: OUTPUT * 1_000_000,
-            ..Prices::default()
-        };
-        let simulated = Simulated::new().key("sk-simulated").prices("sim", prices);
-        let provider = Provider::start(simulated.pace(Duration::from_millis(2)));
+        let provider = provider();
         if let Some(postgres) = &mut self.postgres {
             postgres.start().await;
         }
-        let config = self.config(&provider);
-        let (mut gateways, mut urls) = (Vec::new(), Vec::new());
-        for _ in 0..self.replicas {
-            let gateway = Gateway::start(Some(&config)).await;
-            urls.push(Arc::new(RwLock::new(gateway.url().to_owned())));
-            gateways.push(gateway);
+        if self.hours_end.is_some()
+            && let Some(redis) = &mut self.redis
+        {
+            redis.start().await;
         }
-        let callers = Callers::begin(&urls, at_once, KEY, &self.random);
-        let between = Duration::from_secs(seconds) / blows.len().max(1) as u32;
+        let folders = self.folders.clone();
+        let mut gateways =
+            Gateways::start(self.config(&provider), self.environment(), folders).await;
+        if let Some(end) = &mut self.hours_end {
+            end.comes_in(BEFORE_THE_END).await;
+        }
+        let at_once = number("TOLLGATE_FIRE_CALLERS").unwrap_or(200);
+        let callers = Callers::begin(&gateways.urls, at_once, &self.random);
+        let between = Duration::from_secs(seconds()) / blows.len().max(10) as u32;
         let heard = Arc::clone(&callers.heard);
-        let served = || heard.answered.load(Relaxed) + heard.left.load(Relaxed);
         for blow in blows {
-            // Something goes well between two blows, unless nothing goes any more.
-            let before = served();
-            sleep(between).await;
-            for _ in 0..15 {
-                if served() >= before + 20 {
-                    break;
-                }
-                sleep(Duration::from_millis(100)).await;
+            // The end of an hour waits for nobody.
+            if !matches!(blow, Blow::FreezeAcrossTheEnd) {
+                quiet(&heard, between).await;
             }
-            let at = self.random.below(gateways.len() as u64) as usize;
-            self.strike(*blow, &config, &mut gateways[at]).await;
-            *urls[at].write().expect("nobody panics with it") = gateways[at].url().to_owned();
+            self.strike(*blow, &mut gateways).await;
         }
+        // Else the scene says nothing.
+        eventually("many answers", async || {
+            (heard.served() > 200).then_some(())
+        })
+        .await;
         // Whatever is left is asked for, until nobody gets anything for a while.
         let mut before = u64::MAX;
         for _ in 0..10 {
-            let now = served();
+            let now = heard.served();
             if now == before {
                 break;
             }
@@ -121,31 +123,51 @@ impl Scene {
             (!bill.requests.iter().any(|entry| entry.open)).then_some(bill)
         })
         .await;
-        let billed = u64::try_from(bill.total.nano_dollars).expect("it is little money");
-        println!(
-            "{}: {heard:?}\nbilled {billed} of {BUDGET} nano-dollars in {} requests; {:.2} % stranded",
-            self.name,
-            bill.total.requests,
-            (BUDGET as f64 - billed as f64) / BUDGET as f64 * 100.0,
-        );
+
+        let (budget, windows) = (self.budget(), self.windows(&gateways).await);
+        let (limit, granted) = (budget * windows.len() as u64, windows.iter().sum());
+        let report = Report::new(&bill, &heard, limit, granted);
+        report.print(self.name, &heard);
+        let (billed, seed) = (report.billed, self.seed);
         assert!(
-            billed <= BUDGET,
-            "TOLLGATE_FIRE_SEED={}: the provider billed {billed} of {BUDGET}",
-            self.seed
+            billed <= granted && windows.iter().all(|granted| *granted <= budget),
+            "TOLLGATE_FIRE_SEED={seed}: the provider billed {billed} of {budget} in each of {windows:?}"
         );
-        // Else the scene says nothing.
-        assert!(bill.total.requests > 200, "it was too quiet");
-        let refused = heard.spent.load(Relaxed) + heard.unavailable.load(Relaxed);
-        assert!(refused > 0, "nobody was refused");
+        assert!(heard.refused() > 0, "nobody was refused");
+        if self.hours_end.is_some() {
+            assert_eq!(windows.len(), 2, "an hour has ended, and another begun");
+        }
     }
 
-    async fn strike(&mut self, blow: Blow, config: &str, gateway: &mut Gateway) {
+    async fn strike(&mut self, blow: Blow, gateways: &mut Gateways) {
+        let at = self.random.below(gateways.count() as u64) as usize;
         match blow {
-            Blow::KillGateway => restart(gateway, config).await,
+            Blow::KillGateway => gateways.restart(at).await,
             Blow::FreezeGateway => {
-                gateway.freeze(true);
+                gateways.freeze(at, true);
                 sleep(PAUSE).await;
-                gateway.freeze(false);
+                gateways.freeze(at, false);
+            }
+            Blow::FreezeAcrossTheEnd => {
+                let Some(end) = &self.hours_end else { return };
+                sleep(end.left().saturating_sub(BEFORE_THE_END / 2)).await;
+                let half = 0..gateways.count() / 2;
+                half.clone().for_each(|at| gateways.freeze(at, true));
+                assert!(end.left() > Duration::ZERO, "the end came too early");
+                gateways.restart(gateways.count() - 1).await;
+                sleep(end.left() + PAUSE).await;
+                half.for_each(|at| gateways.freeze(at, false));
+            }
+            Blow::LosePower => {
+                gateways.kill(at);
+                if let Some(disk) = &self.disk {
+                    // The journal is not synced, and counts for nothing after a reboot.
+                    let data = self.folders[at].path().join("tollgate-data");
+                    std::fs::remove_file(data.join("tollgate.journal")).expect("it was there");
+                    gateways.assert_trusted(at);
+                    disk.lose_power("tollgate-data", || self.random.below(2) == 0);
+                }
+                gateways.restart(at).await;
             }
             Blow::KillPostgres => {
                 if let Some(postgres) = &mut self.postgres {
@@ -161,18 +183,18 @@ impl Scene {
             Blow::KillRedis => {
                 if let Some(redis) = &mut self.redis {
                     redis.kill();
-                    sleep(PAUSE).await;
+                    sleep(Duration::from_millis(self.random.below(500))).await;
                     redis.start().await;
                 }
             }
             Blow::LoseTailWithGateway => {
                 if let Some(redis) = &mut self.redis {
                     redis.kill();
-                    gateway.kill();
+                    gateways.kill(at);
                     redis.lose_tail(20_000);
                     redis.start().await;
                 }
-                restart(gateway, config).await;
+                gateways.restart(at).await;
             }
             Blow::FlushRedis => {
                 if let Some(redis) = &self.redis {
@@ -190,62 +212,80 @@ impl Scene {
     }
 
     fn config(&self, provider: &Provider) -> String {
-        let url = provider.url();
         let database = match &self.postgres {
             Some(postgres) => postgres.url(),
             None => "sqlite://tollgate-data/tollgate.db".into(),
         };
-        let redis = self.redis.as_ref().map_or_else(String::new, |redis| {
-            format!("[redis]\nurl = \"{}\"\n", redis.url())
-        });
-        let (input, output) = (dollars(INPUT), dollars(OUTPUT));
-        let budget = BUDGET as f64 / 1e9;
-        format!(
-            r#"
-            {redis}
-            [database]
-            url = "{database}"
-            [auth]
-            pepper = "a pepper for a test"
-            [quota.teams.fire]
-            budget = {{ usd = {budget}, every = "total", hard = true }}
-            [[keys]]
-            id = "caller"
-            key = "{KEY}"
-            team = "fire"
-            [[providers]]
-            name = "behind"
-            base_url = "{url}/v1"
-            api_key = "sk-simulated"
-            [[models]]
-            name = "sim"
-            targets = [{{ provider = "behind", model = "sim", price = {{ input = {input}, output = {output} }} }}]
-            "#
+        let every = match self.hours_end {
+            Some(_) => "hour",
+            None => "total",
+        };
+        config(
+            provider,
+            &database,
+            self.redis.as_ref().map(Redis::url),
+            (self.budget(), every),
         )
+    }
+
+    /// In each window, in nano-dollars.
+    fn budget(&self) -> u64 {
+        match self.folders.len() {
+            _ if self.hours_end.is_some() => 700_000_000, // there is less time for it
+            1 => 1_000_000_000,
+            _ => 2_000_000_000,
+        }
+    }
+
+    /// Of the gateways.
+    fn environment(&self) -> Vec<(String, String)> {
+        let disk = self.disk.iter().flat_map(ForgetfulDisk::environment);
+        let time = self.hours_end.iter().flat_map(HoursEnd::environment);
+        disk.chain(time).collect()
+    }
+
+    /// What was granted in each, in nano-dollars.
+    async fn windows(&self, gateways: &Gateways) -> Vec<u64> {
+        let Some(postgres) = &self.postgres else {
+            return vec![gateways.granted().await];
+        };
+        let rows = postgres.sql("SELECT granted FROM tollgate_window ORDER BY number");
+        let granted = rows.lines().map(|row| row.parse().expect("it is a number"));
+        granted.collect()
     }
 }
 
-/// Kills a gateway if it lives, and starts another in its folder.
-async fn restart(gateway: &mut Gateway, config: &str) {
-    let folder = gateway.shared_folder();
-    gateway.kill();
-    *gateway = Gateway::start_in(folder, Some(config), &[]).await;
+/// Lets something go well between two blows, unless nothing goes any more.
+async fn quiet(heard: &Heard, time: Duration) {
+    let (served, spent) = (heard.served(), heard.spent.load(Relaxed));
+    sleep(time).await;
+    for _ in 0..15 {
+        let since = heard.served() - served;
+        if since >= 20 || since == 0 && heard.spent.load(Relaxed) >= spent + 50 {
+            break;
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
 }
 
-/// Nano-dollars a token, in dollars a million tokens.
-fn dollars(nanos: u64) -> f64 {
-    nanos as f64 / 1e3
+fn provider() -> Provider {
+    let prices = Prices {
+        input: INPUT * 1_000_000,
+        output: OUTPUT * 1_000_000,
+        ..Prices::default()
+    };
+    let simulated = Simulated::new().key("sk-simulated").prices("sim", prices);
+    Provider::start(simulated.pace(Duration::from_millis(2)))
+}
+
+fn seconds() -> u64 {
+    number("TOLLGATE_FIRE_SECONDS").unwrap_or(10)
 }
 
 fn number(name: &str) -> Option<u64> {
     env::var(name).ok()?.parse().ok()
 }
 
-const KEY: &str = "tg-fire-0123456789abcdef";
-/// In nano-dollars a token.
-const INPUT: u64 = 2_000;
-/// In nano-dollars a token.
-const OUTPUT: u64 = 10_000;
-/// In nano-dollars.
-const BUDGET: u64 = 1_000_000_000;
 const PAUSE: Duration = Duration::from_millis(700);
+/// A busy machine may need half of it to stop a few processes.
+const BEFORE_THE_END: Duration = Duration::from_secs(5);

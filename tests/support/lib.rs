@@ -1,6 +1,8 @@
 //! Starts and stops the programs that the tests drive: the gateway, a scripted upstream, a script of an SDK's.
 
 mod answer;
+mod disk;
+mod faketime;
 mod gateway;
 mod node;
 mod postgres;
@@ -13,6 +15,8 @@ mod upstream;
 
 pub use self::{
     answer::{Answer, Events},
+    disk::ForgetfulDisk,
+    faketime::{HoursEnd, faketime},
     gateway::Gateway,
     node::node,
     postgres::Postgres,

@@ -75,8 +75,13 @@ impl Postgres {
     ///
     /// When it does not.
     pub async fn start(&mut self) {
-        let mut command = self.program("postgres");
+        // Not set before `setpriv` has run: what it does as root, libfaketime cannot undo.
+        let mut command = self.program("env");
+        for (name, value) in &self.environment {
+            command.arg(format!("{name}={value}"));
+        }
         command
+            .arg(self.programs.join("postgres"))
             .arg("-D")
             .arg(self.folder.path().join("data"))
             .args(["-p", &self.port.to_string(), "-k", ""])
@@ -85,10 +90,10 @@ impl Postgres {
                 "listen_addresses=127.0.0.1",
                 "-c",
                 "max_connections=200",
+                // In its folder: one that is killed leaves it.
+                "-c",
+                "dynamic_shared_memory_type=mmap",
             ]);
-        for (name, value) in &self.environment {
-            command.env(name, value);
-        }
         let log = self.folder.path().join("log");
         let mut server = Server::spawn(&mut command, &log);
         eventually("Postgres' start", async || {
@@ -139,17 +144,16 @@ impl Postgres {
         }
     }
 
-    /// One of its programs. None of them runs as root.
+    /// One of its programs, or one of the system's, which ends with the test. None of them runs as root.
     fn program(&self, name: &str) -> Command {
         let path = self.programs.join(name);
-        if !is_root() {
-            return Command::new(path);
-        }
+        let path = if path.exists() { path } else { name.into() };
         let mut command = Command::new("setpriv");
-        command
-            .args(["--reuid=postgres", "--regid=postgres", "--clear-groups"])
-            .arg(path)
-            .current_dir("/");
+        command.arg("--pdeathsig=KILL").current_dir("/");
+        if is_root() {
+            command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
+        }
+        command.arg(path);
         command
     }
 

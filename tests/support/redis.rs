@@ -46,8 +46,10 @@ impl Redis {
     ///
     /// When it does not start.
     pub async fn start(&mut self) {
-        let mut command = Command::new("redis-server");
+        // It ends with the test, though that were killed.
+        let mut command = Command::new("setpriv");
         command
+            .args(["--pdeathsig=KILL", "redis-server"])
             .current_dir(self.folder.path())
             .args(["--bind", "127.0.0.1", "--port", &self.port.to_string()])
             .args(["--appendonly", "yes", "--appendfsync", "everysec"])

@@ -128,9 +128,8 @@ fn belongs_to_one_exchange(name: &str) -> bool {
             | "proxy-authentication-info"
             | "server-timing"
     ) || name.starts_with("x-tollgate-")
-        || ["ratelimit", "rate-limit", "request-id", "requestid"]
-            .iter()
-            .any(|part| name.contains(part))
+        || (name.contains("rate") && (name.contains("ratelimit") || name.contains("rate-limit")))
+        || (name.contains("request") && (name.contains("request-id") || name.contains("requestid")))
 }
 
 fn names(value: &HeaderValue) -> impl Iterator<Item = HeaderName> {

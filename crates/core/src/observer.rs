@@ -13,6 +13,11 @@ use serde::Serialize;
 ///
 /// `()` hears nothing, an `Option` hears if there is one, and a closure `FnOnce(Outcome)` hears the end.
 pub trait Observer {
+    /// Whether it hears anything at all. One that does not is dropped at once, and its answer passes by untouched.
+    fn listens(&self) -> bool {
+        true
+    }
+
     /// The head of the answer is there, and may still be changed. A status of 400 and above, and a
     /// [`Rejection`](crate::Rejection) among the extensions, are judged here.
     fn answered(&mut self, _head: &mut response::Parts) {}
@@ -25,6 +30,10 @@ pub trait Observer {
 }
 
 impl Observer for () {
+    fn listens(&self) -> bool {
+        false
+    }
+
     fn ended(self, _: Outcome) {}
 }
 
@@ -35,6 +44,10 @@ impl<F: FnOnce(Outcome)> Observer for F {
 }
 
 impl<O: Observer> Observer for Option<O> {
+    fn listens(&self) -> bool {
+        self.as_ref().is_some_and(O::listens)
+    }
+
     fn answered(&mut self, head: &mut response::Parts) {
         if let Some(observer) = self {
             observer.answered(head);

@@ -36,9 +36,9 @@ pub struct OnEnd<O: Observer> {
 
 impl<O: Observer> OnEnd<O> {
     /// Watches on behalf of `observer`.
-    pub const fn new(observer: O) -> Self {
+    pub fn new(observer: O) -> Self {
         Self {
-            observer: Some(observer),
+            observer: observer.listens().then_some(observer),
             inside: false,
         }
     }
@@ -68,7 +68,7 @@ impl<O: Observer> OnEnd<O> {
         }
     }
 
-    /// Whether the end has been told.
+    /// Whether nobody listens any more, since the end has been told or nobody ever did.
     pub const fn has_ended(&self) -> bool {
         self.observer.is_none()
     }

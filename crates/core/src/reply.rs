@@ -57,6 +57,23 @@ impl<B> Reply<B> {
     }
 }
 
+impl<B: Body<Data = Bytes>> Reply<B> {
+    #[cold]
+    fn poll_ours(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Frame<Bytes>>> {
+        let mut this = self.project();
+        if let Some(mut replaced) = this.inner.as_mut().as_pin_mut() {
+            while !replaced.is_end_stream() {
+                if !matches!(ready!(replaced.as_mut().poll_frame(cx)), Some(Ok(_))) {
+                    break;
+                }
+            }
+        }
+        this.inner.set(None);
+        let bytes = this.full.take().filter(|bytes| !bytes.is_empty());
+        Poll::Ready(bytes.map(|bytes| Frame::data(*bytes)))
+    }
+}
+
 // Not derived: a derive would ask for `B: Default`.
 impl<B> Default for Reply<B> {
     fn default() -> Self {
@@ -71,29 +88,22 @@ impl<B: Body<Data = Bytes>> Body for Reply<B> {
     type Data = Bytes;
     type Error = B::Error;
 
+    // Small, so that it is no call of its own: a frame passes through one of these for each layer.
+    #[inline]
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let mut this = self.project();
-        if this.full.is_none() {
-            return match this.inner.as_pin_mut() {
-                Some(body) => body.poll_frame(cx),
-                None => Poll::Ready(None),
-            };
+        if self.full.is_some() {
+            return self.poll_ours(cx).map(|bytes| bytes.map(Ok));
         }
-        if let Some(mut replaced) = this.inner.as_mut().as_pin_mut() {
-            while !replaced.is_end_stream() {
-                if !matches!(ready!(replaced.as_mut().poll_frame(cx)), Some(Ok(_))) {
-                    break;
-                }
-            }
+        match self.project().inner.as_pin_mut() {
+            Some(body) => body.poll_frame(cx),
+            None => Poll::Ready(None),
         }
-        this.inner.set(None);
-        let bytes = this.full.take().filter(|bytes| !bytes.is_empty());
-        Poll::Ready(bytes.map(|bytes| Ok(Frame::data(*bytes))))
     }
 
+    #[inline]
     fn is_end_stream(&self) -> bool {
         match (&self.full, &self.inner) {
             (Some(_), _) => false,

@@ -343,3 +343,54 @@ async fn those_whose_answer_is_replaced_hear_that_it_was_completed() {
     assert_eq!(body, "in other words");
     assert_eq!(recorder.ends(), [Outcome::Completed]);
 }
+
+#[tokio::test]
+async fn who_does_not_listen_is_dropped_at_once_and_told_nothing() {
+    struct Deaf(Arc<AtomicUsize>);
+
+    impl Observer for Deaf {
+        fn listens(&self) -> bool {
+            false
+        }
+
+        fn answered(&mut self, _: &mut response::Parts) {
+            self.0.fetch_add(10, Ordering::Relaxed);
+        }
+
+        fn frame(&mut self, _: &Frame<Bytes>) {
+            self.0.fetch_add(10, Ordering::Relaxed);
+        }
+
+        fn ended(self, _: Outcome) {
+            self.0.fetch_add(10, Ordering::Relaxed);
+        }
+    }
+
+    impl Drop for Deaf {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    let (told, gate) = (Arc::new(AtomicUsize::new(0)), Recorder::new());
+    let deaf = Arc::clone(&told);
+    let layer = GateLayer::new(gate_fn(move |_| {
+        Ok::<_, Rejection>(Deaf(Arc::clone(&deaf)))
+    }));
+    let inner =
+        GateLayer::new(gate.clone()).layer(Inner::new(Answer::ok(Script::new([Step::Data(b"a")]))));
+
+    let response = layer
+        .layer(inner)
+        .oneshot(Request::new(Script::empty()))
+        .await
+        .unwrap();
+
+    assert_eq!(told.load(Ordering::Relaxed), 1);
+    assert_eq!(
+        response.into_body().collect().await.unwrap().to_bytes(),
+        "a"
+    );
+    assert_eq!(told.load(Ordering::Relaxed), 1);
+    assert_eq!(gate.ends(), [Outcome::Completed]);
+}

@@ -23,6 +23,7 @@ mod meter;
 mod openai;
 mod peek;
 mod price;
+mod quick;
 mod render;
 #[cfg(feature = "simulated")]
 pub mod simulated;

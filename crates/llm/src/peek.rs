@@ -2,9 +2,7 @@ mod fields;
 #[cfg(feature = "upstream")]
 mod limit;
 mod marks;
-mod object;
 mod reach;
-mod rest;
 #[cfg(feature = "upstream")]
 mod rewrite;
 mod surcharge;
@@ -25,7 +23,10 @@ use tollgate_core::{
 
 pub(crate) use self::marks::Marks;
 use self::{fields::Fields, reach::has_sound};
-use crate::dialect::{Api, model_in};
+use crate::{
+    dialect::{Api, model_in},
+    quick,
+};
 
 /// What is asked, and where in a body the parts stand that may have to be changed, so that the rest goes on byte for
 /// byte.
@@ -48,7 +49,7 @@ type Edit = (Range<usize>, Cow<'static, str>);
 impl Peek {
     /// Reads the few fields that matter, in one pass and without a copy.
     pub(crate) fn at(api: Api, uri: &Uri, body: &Bytes) -> Result<(Call, Self), Rejection> {
-        let fields: Fields<'_> = object::read(body).map_err(|error| malformed(&error))?;
+        let fields: Fields<'_> = quick::read(body).map_err(|error| malformed(&error))?;
         if body.trim_ascii_start().first() != Some(&b'{') {
             return Err(no_object()); // Serde would also take an array, for the fields in their order.
         }

@@ -61,6 +61,13 @@ by_display!(IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr);
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(crate) struct AccountId(u64, u64);
 
+impl AccountId {
+    /// As good as random.
+    pub(crate) const fn prefix(self) -> u64 {
+        self.0
+    }
+}
+
 impl Hash for AccountId {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.0);
@@ -76,7 +83,10 @@ impl AccountIds {
     }
 
     pub(crate) fn of(&self, limit: impl Hash, subject: Subject<'_>) -> AccountId {
-        let account = (limit, subject);
+        self.hash((limit, subject))
+    }
+
+    pub(crate) fn hash(&self, account: impl Hash) -> AccountId {
         AccountId(self.0.hash_one(&account), self.1.hash_one(&account))
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     accounts::Accounts,
     booking::Booking,
     gather::Gather,
+    permit::Held,
     rule::Source,
     shared::SharedRates,
     want::{Kind, Want},
@@ -59,9 +60,10 @@ impl Gate for QuotaGate {
     fn admit(&self, mut parts: Parts) -> Admission<Permit, Deciding> {
         match self.take(&mut parts) {
             Err(rejection) => Admission::Now(Err(rejection)),
-            Ok((permit, true)) => Admission::Now(Ok((parts, permit))),
-            Ok((permit, false)) => {
-                let later = take_later(Arc::clone(&self.config), parts, permit);
+            Ok(None) => Admission::Now(Ok((parts, Permit::NONE))),
+            Ok(Some((held, true))) => Admission::Now(Ok((parts, Permit::of(held)))),
+            Ok(Some((held, false))) => {
+                let later = take_later(Arc::clone(&self.config), parts, held);
                 Admission::Later(Deciding(Box::pin(later)))
             }
         }
@@ -69,33 +71,36 @@ impl Gate for QuotaGate {
 }
 
 impl QuotaGate {
-    /// Takes what can be had at once, and says whether that is all.
-    fn take(&self, parts: &mut Parts) -> Result<(Permit, bool), Rejection> {
+    /// Takes what can be had at once, and says whether that is all; nothing if no limit applies.
+    fn take(&self, parts: &mut Parts) -> Result<Option<(Box<Held>, bool)>, Rejection> {
         let config = &*self.config;
         let mut gather = Gather::new(config, &self.accounts, parts);
         gather.run()?;
         let (wants, dues) = (gather.wants, gather.dues);
+        if wants.is_empty() && dues.is_empty() {
+            return Ok(None);
+        }
         let is_told =
             |want: &Want| want.mode == Mode::Observe || matches!(want.kind, Kind::Tokens(_));
         let has_trail = !dues.is_empty() || wants.iter().any(is_told);
         let is_shared = wants.iter().any(|want| want.shared.is_some());
 
-        let mut permit = Permit::new(Arc::clone(&self.accounts), wants);
-        permit.trail = has_trail.then(|| Trail::of(parts));
+        let mut held = Box::new(Held::new(Arc::clone(&self.accounts), wants));
+        held.trail = has_trail.then(|| Trail::of(parts));
         if is_shared {
-            permit.shared.clone_from(&config.shared);
+            held.shared.clone_from(&config.shared);
         }
-        permit.take(config.max_keys)?;
+        held.take(config.max_keys)?;
         let mut is_all = !is_shared;
         if !dues.is_empty() {
             let mut booking = Box::new(Booking::new(config, &self.accounts, parts, dues)?);
             is_all &= booking.now(config, parts)?;
-            permit.booking = Some(booking);
+            held.booking = Some(booking);
         }
         if is_all {
-            permit.allow(parts);
+            held.allow(parts);
         }
-        Ok((permit, is_all))
+        Ok(Some((held, is_all)))
     }
 }
 
@@ -103,16 +108,16 @@ impl QuotaGate {
 async fn take_later(
     config: Arc<Config>,
     mut parts: Parts,
-    mut permit: Permit,
+    mut held: Box<Held>,
 ) -> Result<(Parts, Permit), Rejection> {
-    if let Some(booking) = &mut permit.booking {
+    if let Some(booking) = &mut held.booking {
         booking.soon(&config, &parts).await?;
     }
-    if let Some(shared) = permit.shared.clone() {
-        shared.take(&mut permit, config.max_keys).await?;
+    if let Some(shared) = held.shared.clone() {
+        shared.take(&mut held, config.max_keys).await?;
     }
-    permit.allow(&mut parts);
-    Ok((parts, permit))
+    held.allow(&mut parts);
+    Ok((parts, Permit::of(held)))
 }
 
 impl fmt::Debug for Config {

@@ -58,6 +58,7 @@ impl<'a> Gather<'a> {
         for rule in config.rules.iter() {
             match &rule.what {
                 What::Allotted => self.allotted(rule)?,
+                What::Terms(book) if book.is_empty() => {}
                 What::Terms(book) => self.booked(rule, book)?,
                 _ if config.only.contain(rule.measures()) => self.rule(rule)?,
                 _ => {}

@@ -21,17 +21,12 @@ use std::{
 };
 
 use smallvec::SmallVec;
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
 use tollgate_core::fact::{Cost, Lifetime};
 
-use self::{
-    account::Account,
-    claim::Key,
-    hold::{Share, Shares},
-    options::Options,
-    table::{Entry, Table},
-    teller::Teller,
-};
 pub use self::{
     account::Why,
     claim::Claim,
@@ -41,6 +36,13 @@ pub use self::{
     options::Warning,
     short::Short,
     state::State,
+};
+use self::{
+    claim::Key,
+    hold::{Share, Shares},
+    options::Options,
+    table::{Entry, Table},
+    teller::Teller,
 };
 use crate::{Bank, Budget, bank::MemoryAuthority, budget::GUARD};
 
@@ -101,6 +103,8 @@ impl Ledger {
 
     /// Sets how many accounts are kept; a million by default. Idle ones are evicted once they have given back, and none
     /// forgives what was spent. If none is idle, there is no place for another: it is refused.
+    ///
+    /// A sixteenth of them, but at least 65,536, can be in use at once: held, or waiting for a bank that does not answer.
     #[must_use]
     pub fn max_accounts(mut self, max: usize) -> Self {
         Arc::make_mut(&mut self.options).max_accounts = max;
@@ -138,9 +142,10 @@ impl Ledger {
         let (mut shares, mut number, mut lifetime) = (Shares::new(), 0, None);
         for (index, claim) in claims.iter().enumerate() {
             for key in claim.keys() {
-                let held = match self.entry(&key, claim.budget, now) {
+                let held = match self.entry(&key, now) {
                     Some(entry) => {
-                        self.hold_in(&entry, claim.budget, number, (amount, now), &mut shares)
+                        let named = (|| key.text().into(), claim.budget);
+                        self.hold_in(&entry, named, number, (amount, now), &mut shares)
                     }
                     None => Err(Short::full()),
                 };
@@ -167,16 +172,16 @@ impl Ledger {
         let mut accounts: SmallVec<[Sought; 4]> = SmallVec::new();
         for (index, claim) in claims.iter().enumerate() {
             for key in claim.keys() {
-                let Some(entry) = self.entry(&key, claim.budget, now) else {
+                let Some(entry) = self.entry(&key, now) else {
                     return Holding::now(Err(Short {
                         index,
                         ..Short::full()
                     }));
                 };
-                let budget = claim.budget.clone();
                 accounts.push(Sought {
                     entry,
-                    budget,
+                    text: key.text().into(),
+                    budget: claim.budget.clone(),
                     index,
                 });
             }
@@ -188,17 +193,20 @@ impl Ledger {
                 // Heard from here on, so that no answer comes unheard between the try and the wait.
                 let changes: SmallVec<[_; 4]> = accounts
                     .iter()
-                    .map(|sought| sought.entry.changed.notified())
+                    .map(|sought| sought.entry.lock().changed().cloned())
+                    .map(|changed| changed.map(Notify::notified_owned))
                     .collect();
                 let (number, short) = match ledger.hold_all(&accounts, amount) {
                     Ok(hold) => return Ok(hold),
                     Err((number, short)) if short.why == Why::Unavailable => (number, short),
                     Err((_, short)) => return Err(short),
                 };
-                let Some(change) = changes.into_iter().nth(number) else {
-                    return Err(short);
+                let is_late = match changes.into_iter().nth(number).flatten() {
+                    Some(change) => timeout_at(deadline, change).await.is_err(),
+                    // It rested. Now it is in use, and there is something to wait for.
+                    None => Instant::now() >= deadline,
                 };
-                if timeout_at(deadline, change).await.is_err() {
+                if is_late {
                     return Err(short);
                 }
             }
@@ -209,10 +217,9 @@ impl Ledger {
     #[must_use]
     pub fn snapshot(&self, claim: &Claim<'_>) -> Option<State> {
         let now = self.desk.now();
-        let accounts = claim.keys().filter_map(|key| self.desk.table.find(&key));
-        let figures = accounts.map(|entry| {
-            self.wake(&mut entry.lock(), &entry, claim.budget)
-                .figures(now)
+        let figures = claim.keys().filter_map(|key| {
+            let entry = self.desk.table.find(&key)?;
+            Some(entry.lock().figures(&key, claim.budget, now))
         });
         let figures = figures.min_by_key(|figures| figures.left)?;
         Some(State::new(figures, now))
@@ -225,10 +232,12 @@ impl Ledger {
         for (number, sought) in accounts.iter().enumerate() {
             let Sought {
                 entry,
+                text,
                 budget,
                 index,
             } = sought;
-            if let Err(short) = self.hold_in(entry, budget, number, (amount, now), &mut shares) {
+            let named = (|| Arc::clone(text), budget);
+            if let Err(short) = self.hold_in(entry, named, number, (amount, now), &mut shares) {
                 self.settle(shares, 0);
                 let index = *index;
                 return Err((number, Short { index, ..short }));
@@ -241,13 +250,21 @@ impl Ledger {
     fn hold_in(
         &self,
         entry: &Arc<Entry>,
-        budget: &Budget,
+        (text, budget): (impl FnOnce() -> Arc<str>, &Budget),
         number: usize,
         (amount, now): (Cost, u64),
         shares: &mut Shares,
     ) -> Result<(), Short> {
         let mut state = entry.lock();
-        let account = self.wake(&mut state, entry, budget);
+        if state.awake().is_none() {
+            drop(state);
+            if !self.has_place() {
+                return Err(Short::full());
+            }
+            state = entry.lock();
+        }
+        let with_reserve = self.desk.bank.reserve.is_some();
+        let (account, rested) = state.wake(text, budget, with_reserve);
         let held = account.hold(budget, amount.nanos(), now, |part| {
             shares.push(Share {
                 entry: Arc::clone(entry),
@@ -275,7 +292,11 @@ impl Ledger {
             false => Err(Short::full()),
         });
         let begins = Teller::hire(&mut state, now);
+        let awake = rested.then(|| self.desk.table.put_last([Arc::clone(entry)]));
         drop(state);
+        if let Some(awake) = awake {
+            teller::ease(&self.desk, &self.options, awake);
+        }
         if begins || self.desk.journal.is_some() {
             teller::sweep(&self.desk, &self.options);
         }
@@ -285,19 +306,22 @@ impl Ledger {
         held
     }
 
-    fn wake<'a>(
-        &self,
-        state: &'a mut table::State,
-        entry: &Entry,
-        budget: &Budget,
-    ) -> &'a mut Account {
-        state.wake(&entry.text, budget, self.desk.bank.reserve.is_some())
+    fn entry(&self, key: &Key<'_>, now: u64) -> Option<Arc<Entry>> {
+        let table = &self.desk.table;
+        let max = self.options.max_accounts;
+        table
+            .find(key)
+            .or_else(|| self.has_place().then(|| table.entry(key, max, now))?)
     }
 
-    fn entry(&self, key: &Key<'_>, budget: &Budget, now: u64) -> Option<Arc<Entry>> {
-        let with_reserve = self.desk.bank.reserve.is_some();
-        let max = self.options.max_accounts;
-        self.desk.table.entry((key, budget), max, with_reserve, now)
+    /// Whether one more account can be in use.
+    fn has_place(&self) -> bool {
+        let awake = self.desk.table.awake();
+        let has_place = awake < self.options.max_awake();
+        if !has_place {
+            teller::ease(&self.desk, &self.options, awake);
+        }
+        has_place
     }
 
     fn teller(&self, entry: &Arc<Entry>) -> Teller {
@@ -312,6 +336,8 @@ impl Ledger {
 /// An account that is waited for, and for which of the claims.
 struct Sought {
     entry: Arc<Entry>,
+    /// Its name in the bank.
+    text: Arc<str>,
     budget: Budget,
     index: usize,
 }

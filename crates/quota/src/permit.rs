@@ -13,10 +13,50 @@ use crate::{
     want::{Kind, Taken, Want, Wants, would_refuse},
 };
 
-/// What an admitted request holds until its answer has ended, and shows in the answer's head.
+/// What an admitted request holds until its answer has ended, and shows in the answer's head; nothing where no limit applies.
 ///
 /// Dropped before that, the request was never admitted, and all is given back.
-pub struct Permit {
+// Boxed, since it rides in an answer that is moved through the layers around it.
+pub struct Permit(Option<Box<Held>>);
+
+impl Permit {
+    /// Of a request that no limit applies to.
+    pub(crate) const NONE: Self = Self(None);
+
+    pub(crate) const fn of(held: Box<Held>) -> Self {
+        Self(Some(held))
+    }
+}
+
+impl Observer for Permit {
+    fn listens(&self) -> bool {
+        self.0.is_some()
+    }
+
+    fn answered(&mut self, head: &mut response::Parts) {
+        if let Some(held) = &mut self.0 {
+            held.answered(head);
+        }
+    }
+
+    fn ended(self, _: Outcome) {
+        if let Some(held) = self.0 {
+            held.ended();
+        }
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let limits = self.0.as_ref().map_or(0, |held| held.wants.len());
+        f.debug_struct("Permit")
+            .field("limits", &limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is held while the request is served.
+pub(crate) struct Held {
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) wants: Wants,
     /// Where it is read what was used.
@@ -29,7 +69,7 @@ pub struct Permit {
     rejected: bool,
 }
 
-impl Permit {
+impl Held {
     pub(crate) fn new(accounts: Arc<Accounts>, wants: Wants) -> Self {
         Self {
             accounts,
@@ -141,7 +181,7 @@ impl Permit {
     }
 }
 
-impl Observer for Permit {
+impl Held {
     fn answered(&mut self, head: &mut response::Parts) {
         self.rejected = head.extensions.get::<Rejection>().is_some();
         // A layer further in may have left its own there.
@@ -163,7 +203,7 @@ impl Observer for Permit {
         }
     }
 
-    fn ended(mut self, _: Outcome) {
+    fn ended(mut self) {
         let spent = match &self.trail {
             Some(trail) => Spent::of(trail, self.rejected),
             None => Spent::Unknown,
@@ -175,19 +215,11 @@ impl Observer for Permit {
     }
 }
 
-impl Drop for Permit {
+impl Drop for Held {
     fn drop(&mut self) {
         if self.wants.iter().any(|want| want.taken != Taken::Nothing) {
             self.close(None);
         }
-    }
-}
-
-impl fmt::Debug for Permit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permit")
-            .field("limits", &self.wants.len())
-            .finish_non_exhaustive()
     }
 }
 

@@ -248,6 +248,10 @@ pub(crate) struct TermsBook {
 }
 
 impl TermsBook {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.named.is_empty() && self.others.is_empty()
+    }
+
     pub(crate) fn of(&self, account: &str) -> &Terms {
         self.named.get(account).unwrap_or(&self.others)
     }

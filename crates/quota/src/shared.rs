@@ -13,7 +13,7 @@ use tollgate_core::{Rejection, fact::Mode};
 use crate::{
     Away, Correction, RateStore, Take, Taken as Answer,
     bank::{Answering, BankError},
-    permit::Permit,
+    permit::Held,
     refusal,
     want::{Kind, Shared, Taken, Want, would_refuse},
 };
@@ -37,24 +37,20 @@ impl SharedRates {
     }
 
     /// Takes from all shared rates or from none; while the store is away, as each of them declares.
-    pub(crate) async fn take(&self, permit: &mut Permit, max_keys: usize) -> Result<(), Rejection> {
+    pub(crate) async fn take(&self, held: &mut Held, max_keys: usize) -> Result<(), Rejection> {
         loop {
-            let takes = permit
-                .wants
-                .iter()
-                .filter_map(Want::take)
-                .collect::<Vec<_>>();
+            let takes = held.wants.iter().filter_map(Want::take).collect::<Vec<_>>();
             if takes.is_empty() {
                 return Ok(());
             }
-            if !self.may_ask(permit.accounts.rates.now()) {
-                return self.without(permit, max_keys);
+            if !self.may_ask(held.accounts.rates.now()) {
+                return self.without(held, max_keys);
             }
             let asking = Asking::new(Arc::clone(&self.store), takes);
             match asking.answer().await {
                 Ok(Answer::All(left)) => {
                     self.is_back();
-                    let wants = permit.wants.iter_mut().filter(|want| want.is_asked());
+                    let wants = held.wants.iter_mut().filter(|want| want.is_asked());
                     for (want, left) in wants.zip(left) {
                         want.took(Taken::InStore, left.remaining, Some(left.reset));
                     }
@@ -66,8 +62,8 @@ impl SharedRates {
                     wait,
                 }) => {
                     self.is_back();
-                    let trail = permit.trail.as_ref();
-                    let mut wants = permit.wants.iter_mut().filter(|want| want.is_asked());
+                    let trail = held.trail.as_ref();
+                    let mut wants = held.wants.iter_mut().filter(|want| want.is_asked());
                     match wants.nth(index) {
                         // The others are asked for again, without it.
                         Some(want) if want.mode == Mode::Observe => {
@@ -79,8 +75,8 @@ impl SharedRates {
                     }
                 }
                 Err(error) => {
-                    self.is_away(permit.accounts.rates.now(), &error);
-                    return self.without(permit, max_keys);
+                    self.is_away(held.accounts.rates.now(), &error);
+                    return self.without(held, max_keys);
                 }
             }
         }
@@ -92,8 +88,8 @@ impl SharedRates {
 
     /// Decides as it was declared for the time without the store. Nothing of this is told to the store later: it has not
     /// counted these requests.
-    fn without(&self, permit: &mut Permit, max_keys: usize) -> Result<(), Rejection> {
-        let asked = permit.wants.iter().filter(|want| want.is_asked());
+    fn without(&self, held: &mut Held, max_keys: usize) -> Result<(), Rejection> {
+        let asked = held.wants.iter().filter(|want| want.is_asked());
         for want in asked {
             let name = want.policy.name();
             metrics::counter!("tollgate_quota_store_failures_total", "limit" => Arc::clone(name))
@@ -103,7 +99,7 @@ impl SharedRates {
                 metrics::gauge!("tollgate_quota_degraded", "limit" => Arc::clone(name)).set(1.0);
             }
         }
-        let aways = permit.wants.iter().filter_map(|want| {
+        let aways = held.wants.iter().filter_map(|want| {
             let shared = want.shared.as_deref()?;
             (want.mode != Mode::Observe).then_some(shared.away)
         });
@@ -111,13 +107,13 @@ impl SharedRates {
             match away {
                 Away::Deny => return Err(refusal::rates_unavailable()),
                 // The header tells of the looser one.
-                Away::Allow => permit.away = Some(away.as_str()),
+                Away::Allow => held.away = Some(away.as_str()),
                 Away::LocalShare(_) => {
-                    permit.away.get_or_insert(away.as_str());
+                    held.away.get_or_insert(away.as_str());
                 }
             }
         }
-        permit.take_rates(max_keys, |want| {
+        held.take_rates(max_keys, |want| {
             matches!(
                 want.shared.as_deref(),
                 Some(Shared {

@@ -50,6 +50,23 @@ async fn a_call_that_may_touch_two_windows_is_paid_from_both() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_becomes_dearer_holds_more_of_both_windows() {
+    let bench = Bench::at(HOUR - LEAD);
+    let mut hold = bench.hold(300).await.unwrap();
+
+    hold.raise(nanos(700));
+
+    for at in [HOUR - LEAD, HOUR + 2_000] {
+        bench.until(at).await;
+        let state = bench.ledger.snapshot(&bench.claim()).unwrap();
+        assert_eq!((state.held, state.left), (nanos(700), nanos(300)), "{at}");
+    }
+    hold.settle(Settlement::Known(nanos(650)));
+    let state = bench.ledger.snapshot(&bench.claim()).unwrap();
+    assert_eq!((state.held, state.spent), (nanos(0), nanos(650)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_ends_in_time_is_paid_from_its_window_alone() {
     let bench = Bench::at(HOUR - LEAD - 1);
     let hold = bench.hold(1_000).await.unwrap();

@@ -11,13 +11,13 @@ use std::{
 
 use bytes::Bytes;
 use divan::{AllocProfiler, Bencher};
-use http::{Request, Response};
+use http::{Request, Response, request::Parts};
 use http_body::{Body, Frame};
 use http_body_util::Full;
 use tollgate::{
     audit::{AuditLayer, Log},
     auth::{ApiKeys, AuthLayer},
-    balance::BalanceLayer,
+    balance::{BalanceLayer, Pool},
     breaker::{BreakerLayer, BreakerPolicy},
     cache::{CacheLayer, CachePolicy},
     core::{
@@ -29,7 +29,7 @@ use tollgate::{
     observe::{ObserveLayer, RequestIdLayer},
     quota::{Quota, QuotaLayer},
 };
-use tower::{Layer, Service, ServiceBuilder, service_fn};
+use tower::{Layer, Service, service_fn};
 
 #[global_allocator]
 static ALLOC: AllocProfiler = AllocProfiler::system();
@@ -97,8 +97,17 @@ fn cache() -> CacheLayer {
     CacheLayer::new(CachePolicy::new().max_bytes(4 << 20))
 }
 
-fn two() -> [Target; 2] {
-    ["a", "b"].map(|name| Target::model(name, "gpt-4o-mini"))
+/// What is outside of the cache.
+fn front() -> (AuthLayer<ApiKeys>, QuotaLayer, PayloadLayer) {
+    (auth(), quota(), PayloadLayer::new())
+}
+
+fn balance() -> BalanceLayer<impl Fn(&Parts) -> Option<Pool> + Clone> {
+    BalanceLayer::new(["a", "b"].map(|name| Target::model(name, "gpt-4o-mini")))
+}
+
+fn breaker() -> BreakerLayer {
+    BreakerLayer::new(BreakerPolicy::new())
 }
 
 fn audit() -> AuditLayer {
@@ -117,80 +126,35 @@ fn b_with_auth(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn c_with_quota(bencher: Bencher<'_, '_>) {
-    measure(
-        bencher,
-        ServiceBuilder::new()
-            .layer(auth())
-            .layer(quota())
-            .service(bare()),
-    );
+    measure(bencher, (auth(), quota()).layer(bare()));
 }
 
 #[divan::bench]
 fn d_with_payload(bencher: Bencher<'_, '_>) {
-    let stack = ServiceBuilder::new()
-        .layer(auth())
-        .layer(quota())
-        .layer(PayloadLayer::new());
-    measure(bencher, stack.service(bare()));
+    measure(bencher, front().layer(bare()));
 }
 
 #[divan::bench]
 fn e_with_cache_miss(bencher: Bencher<'_, '_>) {
-    let stack = ServiceBuilder::new()
-        .layer(auth())
-        .layer(quota())
-        .layer(PayloadLayer::new());
-    measure(bencher, stack.layer(cache()).service(bare()));
+    measure(bencher, (front(), cache()).layer(bare()));
 }
 
 #[divan::bench]
 fn f_with_balance(bencher: Bencher<'_, '_>) {
-    let stack = ServiceBuilder::new()
-        .layer(auth())
-        .layer(quota())
-        .layer(PayloadLayer::new());
-    measure(
-        bencher,
-        stack
-            .layer(cache())
-            .layer(BalanceLayer::new(two()))
-            .service(bare()),
-    );
+    measure(bencher, (front(), cache(), balance()).layer(bare()));
 }
 
 #[divan::bench]
 fn g_with_breaker(bencher: Bencher<'_, '_>) {
-    let stack = ServiceBuilder::new()
-        .layer(auth())
-        .layer(quota())
-        .layer(PayloadLayer::new());
-    let stack = stack.layer(cache()).layer(BalanceLayer::new(two()));
-    measure(
-        bencher,
-        stack
-            .layer(BreakerLayer::new(BreakerPolicy::new()))
-            .service(bare()),
-    );
+    let stack = (front(), cache(), balance(), breaker());
+    measure(bencher, stack.layer(bare()));
 }
 
 /// The six layers, and the reader of the body that two of them need.
 #[divan::bench]
 fn h_six_layers(bencher: Bencher<'_, '_>) {
-    let stack = ServiceBuilder::new()
-        .layer(audit())
-        .layer(auth())
-        .layer(quota());
-    let stack = stack
-        .layer(PayloadLayer::new())
-        .layer(cache())
-        .layer(BalanceLayer::new(two()));
-    measure(
-        bencher,
-        stack
-            .layer(BreakerLayer::new(BreakerPolicy::new()))
-            .service(bare()),
-    );
+    let stack = (audit(), front(), cache(), balance(), breaker());
+    measure(bencher, stack.layer(bare()));
 }
 
 /// All layers of the gateway but its upstream.
@@ -212,22 +176,14 @@ where
     S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible> + Clone,
     B: Events,
 {
-    let stack = ServiceBuilder::new()
-        .layer(RequestIdLayer::new())
-        .layer(ObserveLayer::new())
-        .layer(RenderLayer::new())
-        .layer(audit())
-        .layer(auth())
-        .layer(quota());
-    let stack = stack
-        .layer(PayloadLayer::new())
-        .layer(InspectLayer::new())
-        .layer(cache())
-        .layer(BalanceLayer::new(two()));
-    stack
-        .layer(BreakerLayer::new(BreakerPolicy::new()))
-        .layer(TimeoutLayer::new().total(std::time::Duration::from_secs(600)))
-        .service(service)
+    let outside = (
+        RequestIdLayer::new(),
+        ObserveLayer::new(),
+        RenderLayer::new(),
+    );
+    let timeout = TimeoutLayer::new().total(std::time::Duration::from_secs(600));
+    let inside = (cache(), balance(), breaker(), timeout);
+    (outside, audit(), front(), InspectLayer::new(), inside).layer(service)
 }
 
 fn streaming()

@@ -3,6 +3,7 @@
 mod access;
 mod admin;
 mod config;
+mod connection;
 mod pools;
 mod server;
 mod stack;

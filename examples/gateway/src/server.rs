@@ -1,29 +1,9 @@
-use std::{
-    convert::Infallible,
-    net::SocketAddr,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body::Body;
-use hyper::{
-    body::Incoming,
-    service::{Service, service_fn},
-};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{
-        conn::auto,
-        graceful::{GracefulShutdown, Watcher},
-    },
-    service::TowerToHyperService,
+    server::{conn::auto, graceful::GracefulShutdown},
 };
 use secrecy::ExposeSecret;
 use tokio::{
@@ -35,7 +15,7 @@ use tokio::{
 };
 use tollgate::{
     audit::Log,
-    core::{BoxError, fact::Peer},
+    core::fact::Peer,
     llm::{Dialect, Endpoint, Prices, Upstream, simulated},
 };
 
@@ -43,6 +23,7 @@ use crate::{
     Error,
     admin::{self, Admin},
     config::{Config, SIMULATED, changed},
+    connection::Connection,
     stack,
     stores::Stores,
     tls,
@@ -236,45 +217,6 @@ async fn operate(
             connection.serve(TokioIo::new(socket), peer).await;
             drop(place);
         });
-    }
-}
-
-/// What it takes to serve a connection.
-struct Connection<S> {
-    http: auto::Builder<TokioExecutor>,
-    service: S,
-    deadline: Duration,
-    watcher: Watcher,
-}
-
-impl<S, B> Connection<S>
-where
-    S: tower::Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send,
-    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
-{
-    async fn serve<I>(self, io: I, peer: Peer)
-    where
-        I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
-    {
-        let greeted = Arc::new(AtomicBool::new(false));
-        let stack = TowerToHyperService::new(self.service);
-        let seen = Arc::clone(&greeted);
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            seen.store(true, Relaxed);
-            request.extensions_mut().insert(peer.clone());
-            stack.call(request)
-        });
-        let connection = self.http.serve_connection(io, service).into_owned();
-        let mut connection = pin!(self.watcher.watch(connection));
-        // Hyper's own bound on heads begins with the first byte, and nothing else bounds a silent client. A client that
-        // hangs up is no error here; its requests are in the audit log.
-        if timeout(self.deadline, &mut connection).await.is_err() && greeted.load(Relaxed) {
-            drop(connection.await);
-        }
     }
 }
 

@@ -174,7 +174,13 @@ impl Shared {
         if !self.is_trusted(self.age()) {
             return Verdict::Refused(unavailable());
         }
-        self.groups.load().bind(principal).ok().into()
+        match self.groups.load().bind(principal) {
+            Ok(principal) => Verdict::Known(principal),
+            Err(why) => {
+                tracing::debug!(why, "somebody is not let in for its groups");
+                Verdict::Unknown
+            }
+        }
     }
 
     /// For how long the store has not answered.

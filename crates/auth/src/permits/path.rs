@@ -7,6 +7,9 @@ use percent_encoding::percent_decode_str;
 /// They do not on empty segments, dots for segments, backslashes, parameters after a `;`, control characters, and what is
 /// encoded twice, not well, or not as UTF-8.
 pub(super) fn decoded(path: &str) -> Option<Cow<'_, str>> {
+    if is_plain(path) {
+        return Some(Cow::Borrowed(path));
+    }
     if !path.starts_with('/') || !is_well_encoded(path) {
         return None;
     }
@@ -19,6 +22,13 @@ pub(super) fn decoded(path: &str) -> Option<Cow<'_, str>> {
         .enumerate()
         .any(|(n, segment)| matches!(segment, "." | "..") || (segment.is_empty() && n != last));
     (!twice && !strange && !dots).then_some(decoded)
+}
+
+/// Whether there is nothing to disagree on, as in most paths: no questions asked.
+fn is_plain(path: &str) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-_".contains(byte);
+    let path = path.as_bytes();
+    path.starts_with(b"/") && path.iter().all(plain) && path.windows(2).all(|pair| pair != b"//")
 }
 
 fn is_well_encoded(path: &str) -> bool {

@@ -77,14 +77,14 @@ impl Principal {
     /// Sets the roles.
     #[must_use]
     pub fn with_roles<R: Into<Arc<str>>>(mut self, roles: impl IntoIterator<Item = R>) -> Self {
-        Arc::make_mut(&mut self.0).roles = roles.into_iter().map(Into::into).collect();
+        Arc::make_mut(&mut self.0).roles = shared(roles);
         self
     }
 
     /// Sets the tags, for limits and reports.
     #[must_use]
     pub fn with_tags<T: Into<Arc<str>>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
-        Arc::make_mut(&mut self.0).tags = tags.into_iter().map(Into::into).collect();
+        Arc::make_mut(&mut self.0).tags = shared(tags);
         self
     }
 
@@ -217,6 +217,15 @@ impl Principal {
         let it = &*self.0;
         let named = it.org.as_ref().or(it.team.as_ref()).or(it.user.as_ref());
         named.unwrap_or(&it.key)
+    }
+}
+
+/// Most have none, and then nothing of their own: there may be very many principals.
+fn shared<T: Into<Arc<str>>>(texts: impl IntoIterator<Item = T>) -> Arc<[Arc<str>]> {
+    let texts: Vec<_> = texts.into_iter().map(Into::into).collect();
+    match texts.is_empty() {
+        true => Arc::default(),
+        false => texts.into(),
     }
 }
 

@@ -27,7 +27,7 @@ pin_project! {
 impl<B: Body, O: Observer> OnEndBody<B, O> {
     /// Watches a body; one that is empty at birth has ended.
     pub fn new(inner: B, mut on_end: OnEnd<O>) -> Self {
-        if inner.is_end_stream() {
+        if !on_end.has_ended() && inner.is_end_stream() {
             on_end.end(Outcome::Completed);
         }
         Self { inner, on_end }
@@ -35,6 +35,9 @@ impl<B: Body, O: Observer> OnEndBody<B, O> {
 
     /// Shows the observer the head of `response` and watches its body. To a `HEAD` request the head is the end.
     pub fn response(response: Response<B>, mut on_end: OnEnd<O>, wire: Wire) -> Response<Self> {
+        if on_end.has_ended() {
+            return response.map(|inner| Self { inner, on_end });
+        }
         let (mut head, body) = response.into_parts();
         on_end.answered(&mut head);
         if wire.is_head() {
@@ -52,7 +55,31 @@ where
     type Data = Bytes;
     type Error = B::Error;
 
+    // Small, so that it is no call of its own where nobody listens.
+    #[inline]
     fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        if self.on_end.has_ended() {
+            self.project().inner.poll_frame(cx)
+        } else {
+            self.poll_heard(cx)
+        }
+    }
+
+    #[inline]
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl<B: Body<Data = Bytes>, O: Observer> OnEndBody<B, O> {
+    fn poll_heard(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
@@ -69,13 +96,5 @@ where
             this.on_end.end(Outcome::Completed);
         }
         Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
     }
 }

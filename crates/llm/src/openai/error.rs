@@ -45,7 +45,7 @@ pub(crate) fn rate_headers(limits: &Limits, headers: &mut HeaderMap) {
         let Some(limit) = limits.tightest(unit) else {
             continue;
         };
-        let [quota, remaining, reset] = names.map(HeaderName::from_static);
+        let [quota, remaining, reset] = names;
         headers.insert(quota, HeaderValue::from(limit.quota));
         headers.insert(remaining, HeaderValue::from(limit.remaining));
         if let Ok(value) = HeaderValue::try_from(duration(limit.reset.unwrap_or_default())) {
@@ -93,15 +93,15 @@ fn duration(duration: Duration) -> String {
     text
 }
 
-const REQUESTS: [&str; 3] = [
-    "x-ratelimit-limit-requests",
-    "x-ratelimit-remaining-requests",
-    "x-ratelimit-reset-requests",
+const REQUESTS: [HeaderName; 3] = [
+    HeaderName::from_static("x-ratelimit-limit-requests"),
+    HeaderName::from_static("x-ratelimit-remaining-requests"),
+    HeaderName::from_static("x-ratelimit-reset-requests"),
 ];
-const TOKENS: [&str; 3] = [
-    "x-ratelimit-limit-tokens",
-    "x-ratelimit-remaining-tokens",
-    "x-ratelimit-reset-tokens",
+const TOKENS: [HeaderName; 3] = [
+    HeaderName::from_static("x-ratelimit-limit-tokens"),
+    HeaderName::from_static("x-ratelimit-remaining-tokens"),
+    HeaderName::from_static("x-ratelimit-reset-tokens"),
 ];
 
 #[cfg(test)]

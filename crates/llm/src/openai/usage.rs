@@ -2,26 +2,28 @@ use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use tollgate_core::fact::Usage;
 
 use super::write::Object;
+use crate::quick;
 
 /// A plain answer, as far as the meter reads it.
 #[derive(Deserialize)]
-pub(crate) struct Answer {
-    #[serde(default, deserialize_with = "if_fit")]
-    usage: Option<Counts>,
+pub(crate) struct Answer<'a> {
+    #[serde(borrow)]
+    usage: Option<&'a RawValue>,
 }
 
-impl Answer {
+impl<'a> Answer<'a> {
     /// Reads a whole answer; nothing if it is not a JSON object.
-    pub(crate) fn read(body: &[u8]) -> Option<Self> {
-        serde_json::from_slice(body).ok()
+    pub(crate) fn read(body: &'a [u8]) -> Option<Self> {
+        quick::read(body).ok()
     }
 
     pub(crate) fn usage(&self) -> Option<Usage> {
-        self.usage.as_ref()?.usage(None)
+        let counts: Option<Counts> = serde_json::from_str(self.usage?.get()).ok();
+        counts?.usage(None)
     }
 }
 
@@ -236,7 +238,8 @@ mod tests {
             ("null", None),
             (r#""n/a""#, None),
         ] {
-            let answer = Answer::read(format!(r#"{{"usage":{usage}}}"#).as_bytes()).unwrap();
+            let answer = format!(r#"{{"usage":{usage}}}"#);
+            let answer = Answer::read(answer.as_bytes()).unwrap();
             assert_eq!(
                 answer.usage().map(|usage| usage.output),
                 expected,

@@ -6,9 +6,9 @@ use tollgate_core::Rejection;
 use super::{
     Edit, Peek,
     fields::{Fields, Generation, integer, is_bound},
-    malformed, object, span,
+    malformed, span,
 };
-use crate::dialect::Api;
+use crate::{dialect::Api, quick};
 
 impl Peek {
     /// What makes the request ask for no more output than is allowed. Where the caller asks for less, nothing does.
@@ -20,7 +20,7 @@ impl Peek {
         allowed: u64,
         legacy: bool,
     ) -> Result<Vec<Edit>, Rejection> {
-        let fields: Fields<'_> = object::read(&self.body).map_err(|error| malformed(&error))?;
+        let fields: Fields<'_> = quick::read(&self.body).map_err(|error| malformed(&error))?;
         match api {
             Api::Chat | Api::Completions | Api::Responses | Api::Messages => {
                 let limits = fields.limits(api);

@@ -84,10 +84,6 @@ impl<'a> Key<'a> {
             is_odd,
         })
     }
-
-    pub(super) fn is(&self, text: &str) -> bool {
-        Key::of(text).as_ref() == Some(self)
-    }
 }
 
 fn part(text: &str) -> Option<(&str, &str)> {
@@ -115,7 +111,6 @@ mod tests {
 
             let text = key.text();
             prop_assert_eq!(Key::of(&text), Some(key));
-            prop_assert!(key.is(&text));
         }
     }
 }

@@ -1,7 +1,7 @@
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream};
-use tokio::time::timeout;
+use tokio::{sync::Notify, time::timeout};
 
 use super::{Ledger, table::Entry};
 
@@ -10,7 +10,7 @@ impl Ledger {
     pub async fn close(&self) {
         let closing = async {
             for shard in 0..self.desk.table.shards() {
-                let entries = self.desk.table.select(shard, |_| true);
+                let entries = self.desk.table.in_use(shard);
                 stream::iter(entries)
                     .for_each_concurrent(TALKS, |entry| self.close_one(entry))
                     .await;
@@ -23,20 +23,20 @@ impl Ledger {
 
     async fn close_one(&self, entry: Arc<Entry>) {
         loop {
-            let mut changed = pin!(entry.changed.notified());
-            changed.as_mut().enable();
-            let others = {
+            let changed = {
                 let mut state = entry.lock();
-                let Some(account) = state.awake() else {
+                let changed = state.changed().cloned().map(Notify::notified_owned);
+                let (Some(account), Some(changed)) = (state.awake(), changed) else {
                     return;
                 };
                 account.hurry();
-                std::mem::replace(&mut state.is_talking, true)
+                let others = std::mem::replace(&mut state.is_talking, true);
+                others.then_some(changed)
             };
-            if !others {
-                return self.teller(&entry).talk().await;
+            match changed {
+                Some(changed) => changed.await,
+                None => return self.teller(&entry).talk().await,
             }
-            changed.await;
         }
     }
 }

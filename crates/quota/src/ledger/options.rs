@@ -8,6 +8,8 @@ use super::claim::Key;
 #[derive(Clone)]
 pub(super) struct Options {
     pub(super) max_accounts: usize,
+    /// So many accounts in use are a crowd. One takes about a kilobyte.
+    pub(super) crowd: usize,
     pub(super) patience: Duration,
     pub(super) warn_at: u8,
     pub(super) on_warning: Option<Arc<Hook>>,
@@ -31,6 +33,11 @@ pub struct Warning<'a> {
 }
 
 impl Options {
+    /// So many accounts can be in use. One that waits for the bank takes two kilobytes.
+    pub(super) fn max_awake(&self) -> usize {
+        (self.max_accounts / 16).max(self.crowd * 2)
+    }
+
     pub(super) fn warn(&self, text: &str, used: i64, limit: Cost) {
         if let (Some(hook), Some(key)) = (&self.on_warning, Key::of(text)) {
             let used = Cost::from_nanos(used);
@@ -49,6 +56,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             max_accounts: 1_000_000,
+            crowd: 1 << 15,
             patience: Duration::from_millis(50),
             warn_at: 80,
             on_warning: None,

@@ -33,7 +33,9 @@ impl Ledger {
             rest = if is_last { spent } else { rest - takes };
             // It takes more than was held and noted. That it is spent cannot be undone, whether this is noted or not.
             let is_over = takes > part.amount();
-            let debt = self.change(&entry, is_over, |account| account.settle(part, takes, now));
+            let debt = self.change(&entry, is_over, now, |account| {
+                account.settle(part, takes, now)
+            });
             most = most.max(debt);
         }
         most
@@ -47,7 +49,7 @@ impl Ledger {
             let Share { part, number, .. } = *share;
             let entry = Arc::clone(&share.entry);
             let mut parts = SmallVec::<[Part; 2]>::new();
-            let debt = self.change(&entry, true, |account| {
+            let debt = self.change(&entry, true, now, |account| {
                 account.raise(part, more, now, |part| parts.push(part))
             });
             most = most.max(debt);
@@ -74,9 +76,9 @@ impl Ledger {
         &self,
         entry: &Arc<Entry>,
         is_noted: bool,
+        now: u64,
         change: impl FnOnce(&mut Account) -> i64,
     ) -> i64 {
-        let now = self.desk.now();
         let (debt, warning, begins) = {
             let mut state = entry.lock();
             let account = state
@@ -84,7 +86,8 @@ impl Ledger {
                 .expect("it does not rest while something is open");
             let debt = change(account);
             let used = account.warning(self.options.warn_at);
-            let warning = used.map(|used| (used, account.budget().limit()));
+            let warning =
+                used.map(|used| (Arc::clone(account.text()), used, account.budget().limit()));
             if is_noted {
                 self.desk.note(&mut state);
             }
@@ -93,8 +96,8 @@ impl Ledger {
         if begins {
             self.teller(entry).spawn();
         }
-        if let Some((used, limit)) = warning {
-            self.options.warn(&entry.text, used, limit);
+        if let Some((text, used, limit)) = warning {
+            self.options.warn(&text, used, limit);
         }
         debt
     }

@@ -1,6 +1,6 @@
 use std::{
+    collections::VecDeque,
     fmt,
-    hash::{BuildHasher, RandomState},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -11,16 +11,22 @@ use hashbrown::HashTable;
 use tokio::sync::Notify;
 
 use super::{
-    account::{Account, Rest},
+    account::{Account, Figures, Rest},
     claim::Key,
 };
-use crate::{Budget, bank::Asker};
+use crate::{
+    Budget,
+    account::{AccountId, AccountIds},
+    bank::Asker,
+};
 
 /// All accounts of a ledger. Accounts that nobody holds and that have nothing open can be evicted.
 pub(super) struct Table {
     shards: Box<[Mutex<Shard>]>,
-    hasher: RandomState,
+    ids: AccountIds,
     size: AtomicUsize,
+    /// Those in use: who was not looked at for the longest stands first.
+    awake: Mutex<VecDeque<Arc<Entry>>>,
     /// Where the next look for idle accounts begins, and not before when.
     next: AtomicUsize,
     not_before: AtomicU64,
@@ -28,14 +34,10 @@ pub(super) struct Table {
 
 type Shard = HashTable<Arc<Entry>>;
 
-/// An account, and those who wait for it.
-#[derive(Debug)]
+/// An account. Its name is known to an account in use only: most of a million callers rest.
 pub(super) struct Entry {
-    hash: u64,
-    pub(super) text: Arc<str>,
+    id: AccountId,
     state: Mutex<State>,
-    /// Whoever waits for the bank is woken when it has answered.
-    pub(super) changed: Notify,
 }
 
 #[derive(Debug)]
@@ -47,10 +49,10 @@ pub(super) struct State {
     pub(super) is_talking: bool,
 }
 
-/// An account in use, or what is kept of it: most of a million callers rest.
+/// An account in use and those who wait for it, or what is kept of it.
 #[derive(Debug)]
 enum Slot {
-    Awake(Box<Account>),
+    Awake(Box<Account>, Arc<Notify>),
     Resting(Rest),
 }
 
@@ -58,8 +60,9 @@ impl Table {
     pub(super) fn new() -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            hasher: RandomState::new(),
+            ids: AccountIds::new(),
             size: AtomicUsize::new(0),
+            awake: Mutex::default(),
             next: AtomicUsize::new(0),
             not_before: AtomicU64::new(0),
         }
@@ -70,72 +73,75 @@ impl Table {
     }
 
     pub(super) fn find(&self, key: &Key<'_>) -> Option<Arc<Entry>> {
-        let hash = self.hasher.hash_one(key);
-        let shard = lock(self.shard(hash));
-        let found = shard.find(hash, |entry| entry.hash == hash && key.is(&entry.text));
-        found.cloned()
+        let id = self.ids.hash(key);
+        let shard = lock(self.shard(id));
+        shard.find(id.prefix(), |entry| entry.id == id).cloned()
     }
 
-    /// The account of this key, a new one if there was none; nothing if there is no place for it.
-    pub(super) fn entry(
-        &self,
-        (key, budget): (&Key<'_>, &Budget),
-        max: usize,
-        with_reserve: bool,
-        now: u64,
-    ) -> Option<Arc<Entry>> {
-        if let Some(entry) = self.find(key) {
-            return Some(entry);
-        }
+    /// A new account of this key, which has none; nothing if there is no place for it.
+    pub(super) fn entry(&self, key: &Key<'_>, max: usize, now: u64) -> Option<Arc<Entry>> {
         if self.len() >= max && !self.make_place(now) {
             return None;
         }
-        let hash = self.hasher.hash_one(key);
-        let mut shard = lock(self.shard(hash));
-        let found = shard.find(hash, |entry| entry.hash == hash && key.is(&entry.text));
-        if let Some(entry) = found {
+        let id = self.ids.hash(key);
+        let mut shard = lock(self.shard(id));
+        if let Some(entry) = shard.find(id.prefix(), |entry| entry.id == id) {
             return Some(Arc::clone(entry)); // another was faster
         }
-        let text: Arc<str> = key.text().into();
-        let asker = Asker::random();
-        let account = Account::new(Arc::clone(&text), budget.clone(), asker, with_reserve);
-        let entry = Arc::new(Entry::new(hash, text, account, None));
-        shard.insert_unique(hash, Arc::clone(&entry), |entry| entry.hash);
+        let slot = Slot::Resting(Rest::new(Asker::random()));
+        let entry = Arc::new(Entry::new(id, slot, None));
+        shard.insert_unique(id.prefix(), Arc::clone(&entry), Entry::hash);
         self.size.fetch_add(1, Ordering::Relaxed);
         Some(entry)
     }
 
     /// Puts in an account of this text that is noted there, if there is none and the text is one.
-    pub(super) fn insert(&self, text: &Arc<str>, account: impl FnOnce() -> Account, place: u32) {
+    pub(super) fn insert(&self, text: &str, account: impl FnOnce() -> Account, place: u32) {
         let Some(key) = Key::of(text) else {
             return;
         };
-        let hash = self.hasher.hash_one(key);
-        let mut shard = lock(self.shard(hash));
-        let found = shard.find(hash, |entry| entry.hash == hash && entry.text == *text);
-        if found.is_none() {
-            let entry = Entry::new(hash, Arc::clone(text), account(), Some(place));
-            shard.insert_unique(hash, Arc::new(entry), |entry| entry.hash);
+        let id = self.ids.hash(key);
+        let mut shard = lock(self.shard(id));
+        if shard.find(id.prefix(), |entry| entry.id == id).is_none() {
+            let slot = Slot::Awake(Box::new(account()), Arc::default());
+            let entry = Arc::new(Entry::new(id, slot, Some(place)));
+            self.put_last([Arc::clone(&entry)]);
+            shard.insert_unique(id.prefix(), entry, Entry::hash);
             self.size.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Those of a shard that this is true of.
-    pub(super) fn select(
-        &self,
-        shard: usize,
-        wanted: impl Fn(&mut State) -> bool,
-    ) -> Vec<Arc<Entry>> {
+    /// Those of a shard that are in use.
+    pub(super) fn in_use(&self, shard: usize) -> Vec<Arc<Entry>> {
         let shard = lock(&self.shards[shard]);
         shard
             .iter()
-            .filter(|entry| wanted(&mut entry.lock()))
+            .filter(|entry| entry.lock().awake().is_some())
             .cloned()
             .collect()
     }
 
     pub(super) fn shards(&self) -> usize {
         self.shards.len()
+    }
+
+    /// How many are in use.
+    pub(super) fn awake(&self) -> usize {
+        lock(&self.awake).len()
+    }
+
+    /// Takes those out that were not looked at for the longest. Who does not rest then is [put last](Self::put_last).
+    pub(super) fn take_first(&self, most: usize) -> Vec<Arc<Entry>> {
+        let mut awake = lock(&self.awake);
+        let most = most.min(awake.len());
+        awake.drain(..most).collect()
+    }
+
+    /// Puts in accounts in use. Answers how many there are then.
+    pub(super) fn put_last(&self, entries: impl IntoIterator<Item = Arc<Entry>>) -> usize {
+        let mut awake = lock(&self.awake);
+        awake.extend(entries);
+        awake.len()
     }
 
     /// Forgets idle accounts of the first shard that has any. If none has, it is not looked again for a while: a table full
@@ -159,15 +165,19 @@ impl Table {
         let mut shard = lock(shard);
         let before = shard.len();
         // Nobody can take hold of one meanwhile: that takes the shard's lock.
-        shard.retain(|entry| Arc::strong_count(entry) > 1 || !entry.lock().is_idle(now));
+        shard.retain(|entry| {
+            let mut state = entry.lock();
+            let known = 1 + usize::from(state.awake().is_some());
+            Arc::strong_count(entry) > known || !state.is_idle(now)
+        });
         let evicted = before - shard.len();
         self.size.fetch_sub(evicted, Ordering::Relaxed);
         evicted > 0
     }
 
-    fn shard(&self, hash: u64) -> &Mutex<Shard> {
+    fn shard(&self, id: AccountId) -> &Mutex<Shard> {
         // The table itself uses the other bits.
-        &self.shards[(hash >> 48) as usize % SHARDS]
+        &self.shards[(id.prefix() >> 48) as usize % SHARDS]
     }
 }
 
@@ -180,17 +190,19 @@ impl fmt::Debug for Table {
 }
 
 impl Entry {
-    fn new(hash: u64, text: Arc<str>, account: Account, place: Option<u32>) -> Self {
+    const fn new(id: AccountId, slot: Slot, place: Option<u32>) -> Self {
         Self {
-            hash,
-            text,
+            id,
             state: Mutex::new(State {
-                slot: Slot::Awake(Box::new(account)),
+                slot,
                 place,
                 is_talking: false,
             }),
-            changed: Notify::new(),
         }
+    }
+
+    fn hash(self: &Arc<Self>) -> u64 {
+        self.id.prefix()
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -202,32 +214,66 @@ impl State {
     /// The account, if it is in use.
     pub(super) fn awake(&mut self) -> Option<&mut Account> {
         match &mut self.slot {
-            Slot::Awake(account) => Some(account),
+            Slot::Awake(account, _) => Some(account),
             Slot::Resting(_) => None,
         }
     }
 
-    /// The account, from here on in use.
+    /// The account, from here on in use; and whether it was not before. Then it has to be [put last](Table::put_last).
     pub(super) fn wake(
         &mut self,
-        text: &Arc<str>,
+        text: impl FnOnce() -> Arc<str>,
         budget: &Budget,
         with_reserve: bool,
-    ) -> &mut Account {
-        if let Slot::Resting(rest) = self.slot {
-            let account = Account::wake(Arc::clone(text), budget.clone(), rest, with_reserve);
-            self.slot = Slot::Awake(Box::new(account));
-        }
-        self.awake().expect("it has just been woken")
+    ) -> (&mut Account, bool) {
+        let rested = match self.slot {
+            Slot::Awake(..) => false,
+            Slot::Resting(rest) => {
+                let account = Account::wake(text(), budget.clone(), rest, with_reserve);
+                self.slot = Slot::Awake(Box::new(account), Arc::default());
+                true
+            }
+        };
+        (self.awake().expect("it has just been woken"), rested)
     }
 
     /// Lets it rest, if it was not used lately. Answers whether it does from now on.
     pub(super) fn rest(&mut self, now: u64) -> bool {
-        let rest = self.awake().and_then(|account| account.rest(now));
+        let Slot::Awake(account, changed) = &self.slot else {
+            return false;
+        };
+        let is_awaited = Arc::strong_count(changed) > 1;
+        let rest = account.rest(now).filter(|_| !is_awaited);
         if let Some(rest) = rest {
             self.slot = Slot::Resting(rest);
         }
         rest.is_some()
+    }
+
+    /// What is known of a budget of this key.
+    pub(super) fn figures(&self, key: &Key<'_>, budget: &Budget, now: u64) -> Figures {
+        match &self.slot {
+            Slot::Awake(account, _) => account.figures(now),
+            Slot::Resting(rest) => {
+                let text = key.text().into();
+                Account::wake(text, budget.clone(), *rest, false).figures(now)
+            }
+        }
+    }
+
+    /// What wakes whoever waits for the bank, when it has answered; nothing while it rests.
+    pub(super) fn changed(&self) -> Option<&Arc<Notify>> {
+        match &self.slot {
+            Slot::Awake(_, changed) => Some(changed),
+            Slot::Resting(_) => None,
+        }
+    }
+
+    /// Wakes whoever waits for the bank.
+    pub(super) fn tell(&self) {
+        if let Some(changed) = self.changed() {
+            changed.notify_waiters();
+        }
     }
 
     fn is_idle(&mut self, now: u64) -> bool {

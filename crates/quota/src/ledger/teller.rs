@@ -3,7 +3,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{self, sleep_until};
+use tokio::{
+    task::yield_now,
+    time::{self, sleep_until},
+};
 
 use super::{
     Desk, Options,
@@ -77,7 +80,7 @@ impl Teller {
                 (Some(send), _) => self.exchange(send).await,
                 (None, Some(again_at)) => sleep_until(self.desk.instant(again_at)).await,
                 (None, None) => {
-                    self.entry.changed.notify_waiters();
+                    self.entry.lock().tell();
                     return;
                 }
             }
@@ -110,22 +113,24 @@ impl Teller {
 
     fn hear(&mut self, ticket: Ticket, heard: Result<Heard, BankError>) {
         self.under_way = None;
-        let warning = self.entry.lock().awake().and_then(|account| {
+        let mut state = self.entry.lock();
+        let warning = state.awake().and_then(|account| {
             let now = self.desk.now();
             match heard {
                 Ok(Heard::Answer(answer)) => account.answered(ticket, answer, now),
                 Ok(Heard::Reply(reply)) => account.replied(ticket, reply, now),
                 Err(error) => {
-                    tracing::debug!(account = &*self.entry.text, %error, "the bank is asked again");
+                    tracing::debug!(account = &**account.text(), %error, "the bank is asked again");
                     account.lost(ticket, now);
                 }
             }
             let used = account.warning(self.options.warn_at)?;
-            Some((used, account.budget().limit()))
+            Some((Arc::clone(account.text()), used, account.budget().limit()))
         });
-        self.entry.changed.notify_waiters();
-        if let Some((used, limit)) = warning {
-            self.options.warn(&self.entry.text, used, limit);
+        state.tell();
+        drop(state);
+        if let Some((text, used, limit)) = warning {
+            self.options.warn(&text, used, limit);
         }
     }
 }
@@ -171,37 +176,54 @@ struct Sweeper {
 
 impl Sweeper {
     async fn run(self) {
-        let mut shard = 0;
         loop {
             time::sleep(PAUSE).await;
             let Some(desk) = self.desk.upgrade() else {
                 return;
             };
-            // A few shards at a time: a million accounts are not gone through at once.
-            for _ in 0..desk.table.shards() / PAUSES {
-                shard = (shard + 1) % desk.table.shards();
-                self.look(&desk, shard);
+            // A few at a time: who waits for the bank now does not wait for a crowd that gives back.
+            let part = desk.table.awake() / PAUSES + 1;
+            for _ in 0..part.div_ceil(FEW) {
+                look(&desk, &self.options, FEW, false);
+                yield_now().await;
             }
         }
     }
+}
 
-    fn look(&self, desk: &Arc<Desk>, shard: usize) {
-        let now = desk.now();
-        let due = desk.table.select(shard, |state| {
-            if state.is_talking {
-                return false;
-            }
-            let due = state.awake().and_then(|account| account.due(now));
-            let is_due = due.is_some_and(|due| due <= now);
-            state.is_talking = is_due;
-            if state.rest(now) {
-                desk.note(state);
-            }
-            is_due
-        });
-        for entry in due {
-            Teller::new(Arc::clone(desk), Arc::clone(&self.options), entry).spawn();
+/// Looks at accounts in use: who has something to say says it, and who is not used any more rests. In a crowd, that is who
+/// has nothing open.
+fn look(desk: &Arc<Desk>, options: &Arc<Options>, most: usize, is_crowd: bool) {
+    let now = desk.now();
+    let mut entries = desk.table.take_first(most);
+    entries.retain(|entry| {
+        let mut state = entry.lock();
+        let is_talking = state.is_talking;
+        let Some(account) = state.awake().filter(|_| !is_talking) else {
+            return is_talking;
+        };
+        if is_crowd {
+            account.retire();
         }
+        if account.due(now).is_some_and(|due| due <= now) {
+            state.is_talking = true;
+            drop(state);
+            Teller::new(Arc::clone(desk), Arc::clone(options), Arc::clone(entry)).spawn();
+            return true;
+        }
+        let rests = state.rest(now);
+        if rests {
+            desk.note(&mut state);
+        }
+        !rests
+    });
+    desk.table.put_last(entries);
+}
+
+/// Lets the first accounts rest, if so many are in use that they are a crowd.
+pub(super) fn ease(desk: &Arc<Desk>, options: &Arc<Options>, awake: usize) {
+    if awake > options.crowd {
+        look(desk, options, LOOKS, true);
     }
 }
 
@@ -214,6 +236,12 @@ impl Drop for Sweeper {
     }
 }
 
+/// In a crowd, so many are looked at for each that wakes: twice, for it gives back before it rests, and some are busy.
+const LOOKS: usize = 4;
+
+/// So many are looked at before others have their turn.
+const FEW: usize = 64;
+
 /// After so many pauses all accounts are seen.
 const PAUSES: usize = 4;
 
@@ -225,3 +253,6 @@ const AUTHORITY: Duration = Duration::from_secs(10);
 
 /// So long a reserve may think.
 const RESERVE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

@@ -85,7 +85,11 @@ impl Observer for UsageObserver {
             failed: u64::from(self.refused || outcome != Outcome::Completed),
             ..UsageSums::default()
         };
-        told.parts.push((told.served, request));
+        match told.parts.last_mut() {
+            // Mostly there is one attempt, and one sum less to look up.
+            Some((target, sums)) if *target == told.served => sums.add(&request),
+            _ => told.parts.push((told.served, request)),
+        }
         for (target, sums) in told.parts {
             let series = Series {
                 target,

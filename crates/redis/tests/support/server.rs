@@ -137,6 +137,8 @@ fn spawn(port: u16, directory: &Path, options: &[String]) -> Child {
     let mut server = Command::new("redis-server");
     server.args(["--bind", "127.0.0.1", "--save", "", "--dir"]);
     server.arg(directory);
+    // A primary waits for more replicas otherwise, for some seconds.
+    server.args(["--repl-diskless-sync-delay", "0"]);
     if !options.iter().any(|option| option == "--tls-port") {
         server.args(["--port", &port.to_string()]);
     }

@@ -11,7 +11,10 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{DEADLINE, Dialect, Written, mark::Mark};
+use super::{
+    DEADLINE, Dialect, Written,
+    mark::{Mark, sync_directory},
+};
 use crate::SqlError;
 
 /// One connection that writes, and some that read.
@@ -115,15 +118,6 @@ fn make_file(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)?.sync_all()
-}
-
-/// Makes sure that the directory's entries are on the disk, as SQLite does for a file that it makes itself.
-pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        #[cfg(unix)]
-        Some(directory) => fs::File::open(directory)?.sync_all(),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(unix)]

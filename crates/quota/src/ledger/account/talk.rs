@@ -81,6 +81,14 @@ impl Account {
         self.ahead = false;
     }
 
+    /// Makes what is free ready to be sent at once, if nothing is open and nobody waits: others need the place.
+    pub(crate) fn retire(&mut self) {
+        let is_open = self.pools.iter().any(|pool| pool.open > 0);
+        if !is_open && self.demand.is_none() && self.exchange.is_none() {
+            self.hurry();
+        }
+    }
+
     /// Whether there is a reason to talk with the bank now.
     pub(crate) fn is_asking(&self, now: u64) -> bool {
         match &self.exchange {
