@@ -33,7 +33,7 @@ impl Ledger {
             rest = if is_last { spent } else { rest - takes };
             // It takes more than was held and noted. That it is spent cannot be undone, whether this is noted or not.
             let is_over = takes > part.amount();
-            let debt = self.change((&entry, now), is_over, |account| {
+            let debt = self.change(&entry, is_over, now, |account| {
                 account.settle(part, takes, now)
             });
             most = most.max(debt);
@@ -49,7 +49,7 @@ impl Ledger {
             let Share { part, number, .. } = *share;
             let entry = Arc::clone(&share.entry);
             let mut parts = SmallVec::<[Part; 2]>::new();
-            let debt = self.change((&entry, now), true, |account| {
+            let debt = self.change(&entry, true, now, |account| {
                 account.raise(part, more, now, |part| parts.push(part))
             });
             most = most.max(debt);
@@ -74,8 +74,9 @@ impl Ledger {
     /// Changes an account that something is open in, and does what follows from it. Answers its debt.
     fn change(
         &self,
-        (entry, now): (&Arc<Entry>, u64),
+        entry: &Arc<Entry>,
         is_noted: bool,
+        now: u64,
         change: impl FnOnce(&mut Account) -> i64,
     ) -> i64 {
         let (debt, warning, begins) = {

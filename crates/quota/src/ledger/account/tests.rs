@@ -1,7 +1,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use proptest::prelude::*;
-use tollgate_core::fact::{Cost, Period};
+use tollgate_core::fact::{Cost, Period, Strict};
 
 use super::*;
 use crate::bank::{self, Answer, Holder, Message, Order, Reply, books::Book};
@@ -240,6 +240,28 @@ fn a_pool_is_closed_when_its_window_ends() {
         0,
         "it belongs to the window that paid it"
     );
+}
+
+#[test]
+fn an_answer_that_comes_late_makes_a_gap_no_longer() {
+    let strict = Strict::default();
+    let mut bench = Bench::new(hard(1_000).strict(strict), false);
+    bench.now = 10_000;
+    bench.fill(10);
+    let gap = bench.book.windows[0];
+    assert!(gap.is_gap());
+    bench.now = u64::try_from(gap.ends_at).unwrap() - 1;
+    assert_eq!(bench.hold(500), Err(Why::Unavailable));
+    let send = bench.send().unwrap();
+    let answer = bench.decide(&send);
+
+    bench.now += 1;
+    bench.account.answered(send.ticket, answer, bench.now);
+
+    assert_eq!(bench.hold(1), Err(Why::Unavailable));
+    bench.exchange();
+    assert_eq!(bench.hold(1), Ok(()));
+    assert!(!bench.book.windows[1].is_gap());
 }
 
 #[test]
@@ -698,11 +720,8 @@ impl Bench {
                 let answer = self.book.decide(message, clock).unwrap();
                 assert!(
                     charged
-                        || self
-                            .book
-                            .windows
-                            .iter()
-                            .all(|row| row.granted <= row.limit.saturating_add(self.charged))
+                        || self.book.windows.iter().all(|row| row.is_gap()
+                            || row.granted <= row.limit.saturating_add(self.charged))
                 );
                 Heard::Answer(answer)
             }
