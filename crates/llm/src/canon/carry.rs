@@ -62,8 +62,7 @@ impl Carried {
 
     /// Whether this is what an id carries.
     pub(crate) fn is_note(note: &[u8]) -> bool {
-        let json = BASE64_URL_SAFE_NO_PAD.decode(note);
-        json.is_ok_and(|json| serde_json::from_slice::<Note>(&json).is_ok())
+        Note::read(note).is_some()
     }
 
     /// The id as it was, and what it carried.
@@ -71,8 +70,7 @@ impl Carried {
         let Some((plain, note)) = id.split_once(MARK) else {
             return (id, Self::default());
         };
-        let json = BASE64_URL_SAFE_NO_PAD.decode(note).ok();
-        match json.and_then(|json| serde_json::from_slice::<Note>(&json).ok()) {
+        match Note::read(note.as_bytes()) {
             Some(note) => (plain, note.into()),
             None => (id, Self::default()), // Somebody's own id, or a cut one.
         }
@@ -91,6 +89,15 @@ struct Note {
     s: Option<Sealed>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     t: Vec<(Option<String>, Sealed)>,
+}
+
+impl Note {
+    /// One that says something: of nothing there is no note.
+    fn read(text: &[u8]) -> Option<Self> {
+        let json = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
+        let note: Self = serde_json::from_slice(&json).ok()?;
+        (note.s.is_some() || !note.t.is_empty()).then_some(note)
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -148,7 +155,13 @@ mod tests {
 
     #[test]
     fn an_id_of_somebody_elses_is_left_alone() {
-        for id in ["", "call_1", "a__tollgate__b", "a__tollgate__bm8"] {
+        for id in [
+            "",
+            "call_1",
+            "a__tollgate__b",
+            "a__tollgate__bm8",
+            "a__tollgate__e30",
+        ] {
             assert_eq!(Carried::from_id(id), (id, Carried::default()));
         }
         assert_eq!(Carried::default().into_id("call_1"), "call_1");

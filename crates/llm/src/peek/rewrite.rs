@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 use serde_json::Value;
 
-use super::{Edit, Peek};
+use super::{Edit, Peek, words::Words};
 use crate::canon::{Carried, MARK};
 
 impl Peek {
@@ -32,7 +32,7 @@ impl Peek {
         let added = wanted.is_some();
         edits.extend(wanted);
         edits.extend(limits);
-        edits.extend(carried(&self.body).map(|at| (at, "".into())));
+        edits.extend(carried(&self.body).into_iter().map(|at| (at, "".into())));
         if edits.is_empty() {
             return (self.body.clone(), added);
         }
@@ -42,7 +42,7 @@ impl Peek {
         let mut from = 0;
         for (at, text) in edits {
             if at.start < from {
-                continue; // A model's name that looks like what an id carries.
+                continue; // It stands in what has been replaced.
             }
             body.extend_from_slice(&self.body[from..at.start]);
             body.extend_from_slice(text.as_bytes());
@@ -54,15 +54,32 @@ impl Peek {
 }
 
 /// What tool calls' ids carry from a turn that another provider served; for this one they are too long.
-fn carried(body: &[u8]) -> impl Iterator<Item = Range<usize>> {
-    memmem::find_iter(body, MARK.as_bytes()).filter_map(|start| {
-        let note = &body[start + MARK.len()..];
-        let is_of_it = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_-".contains(byte);
-        let length = note.iter().take_while(is_of_it).count();
-        // Otherwise it is somebody's own text.
-        Carried::is_note(&note[..length]).then_some(start..start + MARK.len() + length)
-    })
+///
+/// Nothing else is cut: a field's name, or a text, is the caller's own, and would say something else without it.
+fn carried(body: &[u8]) -> Vec<Range<usize>> {
+    if memmem::find(body, MARK.as_bytes()).is_none() {
+        return Vec::new();
+    }
+    let mut words = Words::of(body).peekable();
+    let mut found = Vec::new();
+    while let Some(name) = words.next() {
+        if !name.is_key || !IDS.contains(&&*name.text()) {
+            continue;
+        }
+        let Some(id) = words.next_if(|next| !next.is_key && next.depth == name.depth) else {
+            continue;
+        };
+        let at = memmem::find(id.raw, MARK.as_bytes());
+        if let Some(at) = at.filter(|at| Carried::is_note(&id.raw[at + MARK.len()..])) {
+            let start = body.len() - id.left;
+            found.push(start + at..start + id.raw.len());
+        }
+    }
+    found
 }
+
+/// Where the dialects have a tool call's id.
+const IDS: [&[u8]; 4] = [b"id", b"call_id", b"tool_call_id", b"tool_use_id"];
 
 #[cfg(test)]
 mod tests {
@@ -174,9 +191,32 @@ mod tests {
         assert_ne!(id, "call_1");
         let body = |id: &str| {
             format!(
-                r#"{{"model":"m","x":"{id}","y":"{id}","text":"a__tollgate__b, __tollgate__"}}"#
+                r#"{{"model":"m","calls":[{{"id":"{id}"}}],"tool_call_id" : "{id}","text":"a__tollgate__b, __tollgate__"}}"#
             )
         };
         assert_eq!(rewritten(&body(&id), "m").0, body("call_1"));
+    }
+
+    #[test]
+    fn nothing_but_an_id_is_cut_so_that_no_field_becomes_another() {
+        let signature = Signature {
+            origin: Dialect::Gemini,
+            value: "c2ln".to_owned(),
+        };
+        let carried = Carried {
+            signature: Some(signature),
+            thinking: Vec::new(),
+        };
+        let note = carried.into_id("");
+        for note in [&*note, "__tollgate__e30", "__tollgate__eyJ0IjpbXX0"] {
+            for own in [
+                format!(r#""max_tokens{note}":100000,"n{note}":50,"model{note}":"x""#),
+                format!(r#""id{note}":"a","content":"a{note}","ids":["a{note}"]"#),
+                format!(r#""id":"a{note} ","call_id":["a{note}"]"#),
+            ] {
+                let body = format!(r#"{{"model":"m","max_tokens":5,{own}}}"#);
+                assert_eq!(rewritten(&body, "m").0, body);
+            }
+        }
     }
 }

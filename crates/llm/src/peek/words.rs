@@ -13,7 +13,9 @@ pub(super) struct Words<'a> {
 /// A string, and where it stands.
 pub(super) struct Word<'a> {
     /// As it is written, without its quotes.
-    raw: &'a [u8],
+    pub(super) raw: &'a [u8],
+    /// So many bytes of the text are left where it begins.
+    pub(super) left: usize,
     /// It names a field.
     pub(super) is_key: bool,
     /// It names a field with `null`, which is as good as none.
@@ -101,12 +103,13 @@ impl<'a> Iterator for Words<'a> {
                 _ => {}
             }
         }
-        let end = end_of_string(rest);
+        let (left, end) = (rest.len(), end_of_string(rest));
         let (raw, after) = rest.split_at(end);
         self.rest = after.get(1..).unwrap_or_default();
         let value = self.rest.trim_ascii_start().strip_prefix(b":");
         Some(Word {
             raw,
+            left,
             is_key: value.is_some(),
             is_void: value.is_some_and(|it| it.trim_ascii_start().starts_with(b"null")),
             depth: self.depth,
