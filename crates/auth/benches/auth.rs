@@ -71,6 +71,15 @@ fn a_right_key_of_a_ring(bencher: Bencher, count: usize) {
     with_ring(count, |ring| look_up(bencher, ring, count, key));
 }
 
+/// The ring has 100,000 keys, and so many of them call.
+#[divan::bench(args = [100, 1_000, 10_000], sample_count = 2000, sample_size = 100)]
+fn a_right_key_of_some_of_a_ring(bencher: Bencher, callers: usize) {
+    let spread = 100_000 / callers;
+    with_ring(100_000, |ring| {
+        look_up(bencher, ring, callers, |n| key(n * spread));
+    });
+}
+
 #[divan::bench(args = [10, 100_000], sample_count = 2000, sample_size = 100)]
 fn a_wrong_key_of_a_ring(bencher: Bencher, count: usize) {
     with_ring(count, |ring| {
