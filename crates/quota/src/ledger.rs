@@ -15,6 +15,7 @@ mod table;
 mod teller;
 
 use std::{
+    cmp::Reverse,
     fmt,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
@@ -126,6 +127,9 @@ impl Ledger {
     }
 
     /// Calls this when so much of a budget is used that a warning is due: once a window.
+    ///
+    /// It is called in the midst of things, also while holds of a layer's open calls are raised: it must not wait, call
+    /// [`reprice`](crate::QuotaLayer::reprice), or let go of a request or its answer. What takes longer goes to a task.
     #[must_use]
     pub fn on_warning(mut self, hook: impl Fn(&Warning<'_>) + Send + Sync + 'static) -> Self {
         Arc::make_mut(&mut self.options).on_warning = Some(Arc::new(hook));
@@ -217,11 +221,12 @@ impl Ledger {
     #[must_use]
     pub fn snapshot(&self, claim: &Claim<'_>) -> Option<State> {
         let now = self.desk.now();
+        // What is between two windows closes before the window of the other account.
         let figures = claim.keys().filter_map(|key| {
             let entry = self.desk.table.find(&key)?;
             Some(entry.lock().figures(&key, claim.budget, now))
         });
-        let figures = figures.min_by_key(|figures| figures.left)?;
+        let figures = figures.min_by_key(|figures| (figures.left, Reverse(figures.closes)))?;
         Some(State::new(figures, now))
     }
 

@@ -177,8 +177,9 @@ impl Gather<'_> {
     }
 }
 
-/// What an account's budget is kept by: neither its numbers nor its place among others, so that an edit forgives nothing.
-/// Another period takes effect when the running window ends.
+/// What an account's budget is kept by: its name, or without one its models, as they are written. Neither its numbers nor its
+/// place among others, so that an edit of those forgives nothing; another name or pattern is another budget. Another period
+/// takes effect when the running window ends.
 fn budget_name(term: &BudgetTerm) -> String {
     match (&term.name, &term.models) {
         // Two ways of writing it, as one's name may be another's model.

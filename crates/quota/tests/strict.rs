@@ -171,6 +171,55 @@ async fn a_budget_that_becomes_strict_does_not_begin_anew() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_free_between_two_windows_pays_for_no_lenient_budget() {
+    let lenient = Budget::hard(nanos(1_000), Period::Hour);
+    let bench = Bench::at(0);
+    drop(bench.hold(100).await.unwrap());
+    let claim = Claim {
+        budget: &lenient,
+        ..bench.claim()
+    };
+
+    let mut holds = Vec::new();
+    for amount in [100, 900, 1] {
+        holds.extend(bench.ledger.hold_soon(&[claim], nanos(amount)).await);
+    }
+
+    let held: i64 = holds.iter().map(|hold| hold.amount().nanos()).sum();
+    assert_eq!(held, 1_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_does_it_after_a_rest() {
+    let lenient = Budget::hard(nanos(1_000), Period::Hour);
+    let bench = Bench::at(0);
+    drop(bench.hold(100).await.unwrap());
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let claim = Claim {
+        budget: &lenient,
+        ..bench.claim()
+    };
+
+    let short = bench.ledger.hold(&[claim], nanos(0)).unwrap_err();
+
+    assert_eq!(short.why, Why::Unavailable);
+    assert!(bench.ledger.hold_soon(&[claim], nanos(0)).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_told_of_is_a_window_and_not_what_lies_between_two() {
+    for (now, ends_in) in [(HOUR / 2, HOUR / 2), (HOUR + HOUR / 2, HOUR / 2)] {
+        let bench = Bench::at(now);
+        drop(bench.hold(100).await.unwrap());
+
+        let state = bench.ledger.snapshot(&bench.claim()).unwrap();
+
+        assert_eq!(state.left, nanos(1_000));
+        assert_eq!(state.ends_in, Some(Duration::from_millis(ends_in + 2_000)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_warning_is_given_though_there_are_two_accounts() {
     let warned = Arc::new(AtomicI64::new(0));
     let count = Arc::clone(&warned);

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     Budget,
-    bank::{Asker, Window},
+    bank::{Asker, Window, calendar::Calendar},
 };
 
 /// One budget of one account in a ledger, without I/O: what it may spend, and its talk with the bank.
@@ -163,7 +163,7 @@ impl Account {
         now: u64,
         mut part: impl FnMut(Part),
     ) -> Result<(), Why> {
-        self.take_on(budget);
+        self.take_on(budget, now);
         self.is_hurried = false;
         let amount = amount.max(0);
         let limit = self.budget.limit.nanos();
@@ -337,10 +337,11 @@ impl Account {
     }
 
     /// Takes on terms that have changed.
-    fn take_on(&mut self, budget: &Budget) {
+    fn take_on(&mut self, budget: &Budget, now: u64) {
         if self.budget == *budget {
             return;
         }
+        let calendar = self.calendar();
         let more = budget
             .limit
             .nanos()
@@ -349,6 +350,32 @@ impl Account {
         self.budget = budget.clone();
         self.dry = None;
         self.warned = false;
+        if self.is_outdated(&calendar) {
+            self.ask_anew(now);
+        }
+    }
+
+    /// The windows that it has now.
+    fn calendar(&self) -> Calendar {
+        self.budget.calendar(self.is_odd())
+    }
+
+    /// Whether what was named by this calendar may be a gap that has ended, or goes on for too long.
+    fn is_outdated(&self, calendar: &Calendar) -> bool {
+        let own = self.calendar();
+        *calendar != own && (calendar.half.is_some() || own.half.is_some())
+    }
+
+    /// Holds nothing before the authority has named a window again: it alone ends a gap.
+    pub(crate) fn ask_anew(&mut self, now: u64) {
+        if let Some(running) = &mut self.running {
+            running.closes = running.closes.min(now);
+        }
+        if let Some(front) = &mut self.front {
+            front.unfunded = None;
+            front.block = None;
+        }
+        self.dry = None;
     }
 
     /// Holds in a tally, which needs no grant.

@@ -229,7 +229,10 @@ impl State {
         let rested = match self.slot {
             Slot::Awake(..) => false,
             Slot::Resting(rest) => {
-                let account = Account::wake(text(), budget.clone(), rest, with_reserve);
+                let mut account = Account::wake(text(), budget.clone(), rest, with_reserve);
+                if rest.is_strict() {
+                    account.ask_anew(0);
+                }
                 self.slot = Slot::Awake(Box::new(account), Arc::default());
                 true
             }

@@ -60,7 +60,8 @@ impl Memory {
         }
         let now = clock.max(self.floor());
         let (row, was_open) = match last {
-            Some(last) if now < last.ends_at => (last, true),
+            Some(last) if now < last.ends_at && !last.is_gap() => (last, true),
+            // A gap may have been ended since by a calendar that has become another.
             _ => {
                 let span = calendar.span(now).map_err(SqlError::Calendar)?;
                 let lost_at = self.lost_at.saturating_add(CLOCKS_DIFFER);
@@ -69,7 +70,7 @@ impl Memory {
                     number: 0,
                     limit: if span.is_gap { NO_LIMIT } else { 0 },
                     granted: 0,
-                    starts_at: last.map_or(now, |last| last.ends_at),
+                    starts_at: last.map_or(now, |last| last.ends_at.min(now)),
                     ends_at: span.ends_at,
                 };
                 (row, of_loss.ends_at >= span.ends_at)
@@ -171,6 +172,23 @@ mod tests {
             let row = memory(HOUR, 0).trusted(vec![], &half(), now).unwrap()[0];
             assert_eq!(row.is_gap(), is_gap);
         }
+    }
+
+    #[test]
+    fn a_gap_that_was_ended_in_what_was_lost_is_a_window() {
+        // By the calendar of the backup it goes on; by that of now, the window has its lead.
+        let gap = WindowRow {
+            limit: NO_LIMIT,
+            ..row(1, DAY, 2 * DAY)
+        };
+        let (lost, now) = (2 * DAY - HOUR + 1, 2 * DAY - HOUR / 2);
+
+        let closed = memory(lost, 0).trusted(vec![gap], &half(), now);
+        let stated = memory(lost, lost).trusted(vec![gap], &half(), now).unwrap();
+
+        assert!(matches!(closed, Err(SqlError::Restored)));
+        assert!(!stated[0].is_gap());
+        assert_eq!((stated[0].granted, stated[0].starts_at), (7, now));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 use super::{
     Account, Dry, Running, UNNAMED,
-    exchange::{Exchange, Purpose, Ticket},
+    exchange::{Content, Exchange, Purpose, Ticket},
 };
 use crate::{
-    bank::{Answer, Holder, Reply, Window},
+    bank::{Answer, Holder, Order, Reply, Window},
     ledger::pool::Giver,
 };
 
@@ -13,6 +13,10 @@ impl Account {
     pub fn answered(&mut self, ticket: Ticket, answer: Answer, now: u64) {
         let Some(exchange) = self.take(ticket) else {
             return;
+        };
+        let is_outdated = match &exchange.content {
+            Content::Order(Order::Grant { calendar, .. }) => self.is_outdated(calendar),
+            _ => false,
         };
         match (answer, exchange.purpose) {
             (
@@ -50,6 +54,9 @@ impl Account {
             (Answer::Booked { left }, purpose) => self.booked(left, purpose),
             (Answer::Old, purpose) => self.refused(purpose, now),
             (Answer::Spent { .. }, _) => {}
+        }
+        if is_outdated {
+            self.ask_anew(now);
         }
     }
 
@@ -134,6 +141,13 @@ impl Account {
         }
         self.introduced = true;
         self.inherited = None;
+        let mut counted = 0_i64;
+        for pool in &mut self.pools {
+            if pool.window == UNNAMED {
+                pool.window = window.number;
+                counted = counted.saturating_add(pool.spent);
+            }
+        }
         if known == Some(window.number) {
             // An authority whose clock was put back waits at the end of its window: it is not asked all the time. But the
             // gaps of a strict budget must not be longer than they are.
@@ -144,15 +158,9 @@ impl Account {
             return true;
         }
         self.running = Some(Running { window, closes });
-        self.spent = 0;
+        self.spent = counted;
         self.warned = false;
         self.dry = None;
-        for pool in &mut self.pools {
-            if pool.window == UNNAMED {
-                pool.window = window.number;
-                self.spent = self.spent.saturating_add(pool.spent);
-            }
-        }
         if let Some(front) = &mut self.front {
             front.holder = None;
             front.seen = 0;

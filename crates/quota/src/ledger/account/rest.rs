@@ -24,6 +24,8 @@ pub(crate) struct Rest {
     outdated: bool,
     scarce: bool,
     warned: bool,
+    /// Whether its window may be a gap.
+    is_strict: bool,
 }
 
 impl Rest {
@@ -43,7 +45,13 @@ impl Rest {
             outdated: false,
             scarce: false,
             warned: false,
+            is_strict: false,
         }
+    }
+
+    /// Whether terms that have changed since can have ended its window.
+    pub(crate) const fn is_strict(&self) -> bool {
+        self.is_strict
     }
 
     fn running(&self) -> Option<Running> {
@@ -77,6 +85,7 @@ impl Account {
             outdated: self.outdated,
             scarce: self.scarce,
             warned: self.warned,
+            is_strict: self.budget.strictness().is_some(),
             ..Rest::new(self.asker)
         };
         if let Some(Running { window, closes }) = self.running {

@@ -221,14 +221,14 @@ impl Account {
     fn order(&self, least: i64, wish: i64) -> Content {
         Content::Order(Order::Grant {
             limit: self.budget.limit.max(Cost::default()),
-            calendar: self.budget.calendar(self.is_odd()),
+            calendar: self.calendar(),
             least,
             wish,
         })
     }
 
     /// Whether it is the second account of a strict budget.
-    fn is_odd(&self) -> bool {
+    pub(super) fn is_odd(&self) -> bool {
         Key::of(&self.text).is_some_and(|key| key.is_odd)
     }
 

@@ -1,4 +1,4 @@
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use proptest::prelude::*;
 use tollgate_core::fact::{Cost, Period, Strict};
@@ -262,6 +262,75 @@ fn an_answer_that_comes_late_makes_a_gap_no_longer() {
     bench.exchange();
     assert_eq!(bench.hold(1), Ok(()));
     assert!(!bench.book.windows[1].is_gap());
+}
+
+#[test]
+fn a_gap_pays_for_nothing_once_its_calendar_has_changed() {
+    let longer = Strict {
+        longest_call: Duration::from_secs(29 * 60),
+        ..Strict::default()
+    };
+    for budget in [hard(1_000), hard(1_000).strict(longer)] {
+        for with_reserve in [false, true] {
+            let mut bench = Bench::new(hard(1_000).strict(Strict::default()), with_reserve);
+            bench.now = 2_400_000;
+            bench.fill(100);
+            bench.fill(100);
+            bench.settle(0, 0);
+            assert!(bench.book.windows[0].is_gap());
+
+            bench.budget = budget.clone();
+            assert_eq!(bench.hold(1), Err(Why::Unavailable));
+            let first = bench.send().unwrap();
+            assert!(!first.ticket.to_reserve, "the authority ends a gap");
+            let answer = bench.decide(&first);
+            bench.tell(first.ticket, Heard::Answer(answer));
+
+            assert_eq!(bench.hold(1), Ok(()));
+            let window = bench.book.windows[1];
+            assert!(!window.is_gap() && window.granted >= 1);
+        }
+    }
+}
+
+#[test]
+fn an_answer_by_the_calendar_of_before_opens_no_gap() {
+    let mut bench = Bench::new(hard(1_000).strict(Strict::default()), false);
+    bench.now = 10_000;
+    bench.fill(10);
+    assert!(bench.book.windows[0].is_gap());
+    assert_eq!(bench.hold(500), Err(Why::Unavailable));
+    let send = bench.send().unwrap();
+    let answer = bench.decide(&send);
+    bench.budget = hard(1_000);
+    assert_eq!(bench.hold(1), Err(Why::Unavailable));
+
+    bench.tell(send.ticket, Heard::Answer(answer));
+
+    assert_eq!(bench.hold(1), Err(Why::Unavailable));
+    bench.exchange();
+    assert_eq!(bench.hold(1), Ok(()));
+    assert!(!bench.book.windows[1].is_gap());
+}
+
+#[test]
+fn what_is_counted_until_the_same_window_is_named_again_is_told_once() {
+    let strict = hard(1_000).strict(Strict::default());
+    let mut bench = Bench::new(strict, false);
+    bench.now = 3_700_000; // A window of the even half.
+    bench.fill(10);
+    bench.settle(0, 10);
+
+    bench.budget = Budget::observe(Cost::from_nanos(1_000), Period::Hour);
+    assert_eq!(bench.hold(5), Ok(()));
+    bench.settle(0, 5);
+    bench.exchange();
+    bench.now += 1_000;
+    bench.exchange();
+
+    assert_eq!(bench.book.windows.len(), 1);
+    assert_eq!(bench.account.figures(bench.now).spent, 15);
+    assert_eq!(bench.book.windows[0].granted, 15);
 }
 
 #[test]
