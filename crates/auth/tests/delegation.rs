@@ -262,11 +262,12 @@ async fn who_has_a_key_makes_children_of_it_only() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_has_no_key_makes_keys_of_its_own_team_only() {
+async fn who_has_no_key_makes_keys_of_its_own_team_only_with_its_tags() {
     let keys = Keys::new(MemoryKeys::new(), pepper());
     let maker = Principal::new("a-token")
         .with_user("ann")
         .with_team("search")
+        .with_tags(["prod", "eu"])
         .with_clearance(Clearance::Internal);
 
     let foreign = NewKey {
@@ -287,8 +288,17 @@ async fn who_has_no_key_makes_keys_of_its_own_team_only() {
         keys.create_as(&nobody, NewKey::default()).await,
         Err(KeysError::Refused(_))
     ));
-    let (key, _) = keys.create_as(&maker, NewKey::default()).await.unwrap();
+    let own = NewKey {
+        tags: vec!["beta".into(), "eu".into()],
+        ..NewKey::default()
+    };
+    let (key, _) = keys.create_as(&maker, own).await.unwrap();
 
+    assert_eq!(
+        key.tags,
+        ["beta", "eu", "prod"].map(std::sync::Arc::<str>::from),
+        "tags have limits, which it cannot leave"
+    );
     assert_eq!(
         (key.user.as_deref(), key.team.as_deref()),
         (Some("ann"), Some("search"))

@@ -37,6 +37,8 @@ pub struct Account {
     running: Option<Running>,
     /// The window of what a dead process left, until the authority has named one.
     inherited: Option<Window>,
+    /// Whether nobody has held anything of what a dead process left: what the budget is, is not known.
+    is_unused: bool,
     /// What the authority said that is left.
     left: i64,
     /// What was settled in the running window.
@@ -130,6 +132,7 @@ impl Account {
             outdated: false,
             running: None,
             inherited: None,
+            is_unused: false,
             left: 0,
             spent: 0,
             pools: Vec::new(),
@@ -338,6 +341,7 @@ impl Account {
 
     /// Takes on terms that have changed.
     fn take_on(&mut self, budget: &Budget, now: u64) {
+        self.is_unused = false;
         if self.budget == *budget {
             return;
         }

@@ -62,7 +62,8 @@ pub enum JournalError {
 }
 
 impl Journal {
-    /// Opens it, or makes it. What is found in one of another boot, or in a copy, is forgotten.
+    /// Opens it, or makes it. What is found in one of another boot or version of Tollgate, or in a copy, is
+    /// forgotten.
     ///
     /// # Errors
     /// If another process has it, if it is another kind of file, if it cannot be used, or if the system does not say when it was booted: Linux does.

@@ -10,7 +10,7 @@ impl Keys {
     /// Makes a key on behalf of a caller, which cannot have more than the caller.
     ///
     /// Who came with a key of this store gets a child of that key. Anybody else, who came with a token say, gets a key of the
-    /// same user, team and organisation.
+    /// same user, team and organisation, with the caller's tags.
     ///
     /// # Errors
     /// As [`create`](Self::create); and when the key would have roles that the caller has not, outlive the caller's own, or
@@ -62,6 +62,12 @@ impl Keys {
                 )?;
                 let belongs = creator.user().or(creator.team()).or(creator.org());
                 check(belongs.is_some(), "its maker belongs to nobody")?;
+                // Tags have limits; from a parent they come by themselves.
+                for tag in creator.tags() {
+                    if !new.tags.contains(tag) {
+                        new.tags.push(Arc::clone(tag));
+                    }
+                }
             }
         }
         self.create(new).await

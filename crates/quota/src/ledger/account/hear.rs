@@ -244,7 +244,8 @@ impl Account {
                 return;
             }
         };
-        if self.is_current(window) {
+        let is_inherited = self.inherited.is_some_and(|it| it.number == window);
+        if self.is_current(window) || is_inherited {
             // It is still open, as far as is known, and is named to the next asker, who tells it again.
             self.strikes += 1;
             if self.strikes >= STRIKES {

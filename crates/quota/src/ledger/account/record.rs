@@ -67,6 +67,7 @@ impl Account {
         let mut account = Self::new(text, budget, record.asker, with_reserve);
         account.numbers = record.numbers;
         account.inherited = Some(record.window);
+        account.is_unused = true;
         account.touched = now;
         let own = (record.free > 0).then_some((Giver::Authority, record.free));
         let lent = record
@@ -81,7 +82,13 @@ impl Account {
         account
     }
 
-    /// Lets go of what was inherited: it stays spent.
+    /// Whether it owes what the dead process cannot tell any more. In its own name it can ask for nothing before somebody holds:
+    /// it does not know the budget.
+    pub(super) fn is_stranded(&self) -> bool {
+        self.outdated && self.is_unused && !self.debts.is_empty()
+    }
+
+    /// Lets go of what was inherited: it stays spent. What is owed is told all the same.
     pub(super) fn disclaim(&mut self) {
         if let Some(window) = self.inherited.take() {
             let is_inherited =

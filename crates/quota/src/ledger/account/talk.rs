@@ -18,6 +18,9 @@ impl Account {
     /// The message to send now, if there is one: one is under way at most. `draw` makes random bits.
     pub fn next_message(&mut self, now: u64, mut draw: impl FnMut() -> u128) -> Option<Send> {
         if self.exchange.is_none() {
+            if self.is_stranded() {
+                return None;
+            }
             if self.outdated {
                 self.outdated = false;
                 self.introduced = false;
@@ -61,6 +64,9 @@ impl Account {
         if let Some(exchange) = &self.exchange {
             return exchange.again_at;
         }
+        if self.is_stranded() {
+            return None;
+        }
         if self.has_demand(now) || !self.debts.is_empty() {
             return Some(now.max(self.silent_until));
         }
@@ -95,7 +101,7 @@ impl Account {
             Some(exchange) => exchange.again_at.is_some(),
             None => {
                 let has_reason = self.has_demand(now) || !self.debts.is_empty();
-                has_reason && now >= self.silent_until
+                has_reason && now >= self.silent_until && !self.is_stranded()
             }
         }
     }

@@ -128,9 +128,11 @@ impl Reader<'_> {
     }
 }
 
-/// Whether a journal begins so, be it of another boot.
+/// Whether a journal begins so, be it of another boot or version.
 pub(super) fn is_header(bytes: &[u8]) -> bool {
-    bytes.get(SUM..).is_some_and(|rest| rest.starts_with(MAGIC))
+    bytes
+        .get(SUM..)
+        .is_some_and(|rest| rest.starts_with(ANY_MAGIC))
 }
 
 /// It may differ in another version of Tollgate: that finds nothing, then. Of an empty slot it is not zero.
@@ -149,3 +151,6 @@ const TEXT: usize = 360;
 const SUM: usize = size_of::<u64>();
 
 const MAGIC: &[u8] = b"tollgate journal 2\n";
+
+/// What the magic of all versions begins with.
+const ANY_MAGIC: &[u8] = b"tollgate journal ";

@@ -84,6 +84,26 @@ fn after_a_reboot_and_in_a_copy_there_is_nothing() {
 }
 
 #[test]
+fn one_of_another_version_is_begun_anew() {
+    for version in ["1", "3", "10"] {
+        let (_folder, path) = file();
+        let journal = Journal::open(&path).unwrap();
+        assert!(journal.note(&mut None, Some(("a", record(1)))));
+        drop(journal);
+        let mut bytes = fs::read(&path).unwrap();
+        let magic = format!("tollgate journal {version}\n");
+        bytes[8..8 + magic.len()].copy_from_slice(magic.as_bytes());
+        fs::write(&path, bytes).unwrap();
+
+        let journal = Journal::open(&path).unwrap();
+
+        assert_eq!(journal.left().unwrap(), []);
+        assert!(journal.note(&mut None, Some(("a", record(1)))));
+        assert_eq!(journal.left().unwrap().len(), 1);
+    }
+}
+
+#[test]
 fn another_kind_of_file_is_left_alone() {
     let (_folder, path) = file();
     fs::write(&path, "SQLite format 3").unwrap();
