@@ -173,7 +173,7 @@ async fn a_budget_that_becomes_strict_does_not_begin_anew() {
 #[tokio::test(start_paused = true)]
 async fn what_is_free_between_two_windows_pays_for_no_lenient_budget() {
     let lenient = Budget::hard(nanos(1_000), Period::Hour);
-    let bench = Bench::at(0);
+    let bench = Bench::at(HOUR / 2);
     drop(bench.hold(100).await.unwrap());
     let claim = Claim {
         budget: &lenient,
@@ -192,7 +192,7 @@ async fn what_is_free_between_two_windows_pays_for_no_lenient_budget() {
 #[tokio::test(start_paused = true)]
 async fn nor_does_it_after_a_rest() {
     let lenient = Budget::hard(nanos(1_000), Period::Hour);
-    let bench = Bench::at(0);
+    let bench = Bench::at(HOUR / 2);
     drop(bench.hold(100).await.unwrap());
     tokio::time::sleep(Duration::from_secs(60)).await;
     let claim = Claim {
