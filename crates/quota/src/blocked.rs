@@ -35,6 +35,14 @@ impl Blocked {
         }
     }
 
+    /// Those there is a place for, in order.
+    pub(crate) fn names(&self) -> Vec<Arc<str>> {
+        let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        let mut names: Vec<_> = names.iter().cloned().collect();
+        names.sort_unstable();
+        names
+    }
+
     /// Lets all serve again.
     pub(crate) fn clear(&self) {
         let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);

@@ -205,7 +205,7 @@ impl Booking {
             held = overrun.held.nanos(),
             spent = overrun.spent.nanos(),
             debt = overrun.debt.nanos(),
-            "a call has cost more than its bound: hard budgets pay for no more there until the prices are read again"
+            "a call has cost more than its bound: hard budgets pay for no more there until it is unblocked"
         );
         if self.target.is_some() {
             accounts.blocked.add(&target);

@@ -224,6 +224,18 @@ impl QuotaLayer {
         self.gate.accounts.blocked.clear();
     }
 
+    /// The targets that have billed more than their bound, so that hard budgets do not pay for them.
+    #[must_use]
+    pub fn blocked(&self) -> Vec<Arc<str>> {
+        self.gate.accounts.blocked.names()
+    }
+
+    /// Lets hard budgets pay again for targets that were blocked, for whoever knows why they billed more than their bound.
+    /// If the prices were wrong, [`reprice`](Self::reprice) does it.
+    pub fn unblock(&self) {
+        self.gate.accounts.blocked.clear();
+    }
+
     /// Bounds how many callers' rates are kept. While so many have something to get back, new ones are answered with
     /// `503` and `quota_overloaded`: to forget one of them would forgive what it has spent.
     #[must_use]

@@ -35,6 +35,24 @@ async fn who_bills_more_than_its_bound_is_paid_by_no_hard_budget_until_prices_ar
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_operator_who_knows_better_lets_a_blocked_target_serve_again() {
+    let hard = layer(Mode::Hard);
+    let bill = |cost| Bill {
+        cost,
+        estimated: false,
+    };
+    for target in ["b", "a"] {
+        drop(call(&hard, Some(target), bill(101)).await);
+    }
+    assert_eq!(hard.blocked(), ["a", "b"].map(std::sync::Arc::<str>::from));
+
+    hard.unblock();
+
+    assert!(hard.blocked().is_empty());
+    assert_eq!(call(&hard, Some("a"), bill(1)).await.status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_blocked_target_serves_those_whom_no_hard_budget_pays_for() {
     for mode in [Mode::Soft, Mode::Observe] {
         // Clones share what is blocked.

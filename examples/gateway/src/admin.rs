@@ -3,6 +3,7 @@ mod guard;
 mod keys;
 mod page;
 mod problem;
+mod targets;
 
 use std::{
     sync::{
@@ -30,7 +31,7 @@ use tollgate::{
 use self::problem::Problem;
 use crate::usage;
 
-pub(crate) use self::{budgets::BudgetDesk, keys::KeyDesk};
+pub(crate) use self::{budgets::BudgetDesk, keys::KeyDesk, targets::TargetDesk};
 
 /// What operators ask: metrics, and whether the gateway lives and takes requests.
 #[derive(Clone, Debug)]
@@ -102,7 +103,12 @@ impl Admin {
 }
 
 /// What operators can do besides looking on.
-pub(crate) fn api(keys: Option<KeyDesk>, budgets: Option<BudgetDesk>, usage: RollUp) -> Router {
+pub(crate) fn api(
+    keys: Option<KeyDesk>,
+    budgets: Option<BudgetDesk>,
+    targets: TargetDesk,
+    usage: RollUp,
+) -> Router {
     let read = async move |RawQuery(query): RawQuery| {
         let query = usage::parse(&query.unwrap_or_default());
         match usage::read(&usage, query).await {
@@ -116,6 +122,7 @@ pub(crate) fn api(keys: Option<KeyDesk>, budgets: Option<BudgetDesk>, usage: Rol
     };
     let nothing = async move || Problem::new(StatusCode::NOT_FOUND, "not_found", nothing);
     let router = Router::new().route("/usage", get(read)).fallback(nothing);
+    let router = router.merge(targets.router());
     let router = match budgets {
         Some(budgets) => router.merge(budgets.router()),
         None => router,

@@ -55,8 +55,9 @@ where
         });
         let connection = self.http.serve_connection(io, service).into_owned();
         let mut connection = pin!(self.watcher.watch(connection));
-        // Hyper's own bound on heads begins with the first byte, and nothing else bounds a silent client. A client that
-        // hangs up is no error here; its requests are in the audit log.
+        // Hyper's own bound on heads is one of HTTP/1, for each head from when it is awaited; nothing else bounds a client of
+        // HTTP/2 that is silent, or one that does not say what it speaks. A client that hangs up is no error here; its
+        // requests are in the audit log.
         if timeout(self.deadline, &mut connection).await.is_err() && greeted.load(Relaxed) {
             drop(connection.await);
         }

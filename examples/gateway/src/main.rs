@@ -4,6 +4,7 @@ mod access;
 mod admin;
 mod config;
 mod connection;
+mod operators;
 mod pools;
 mod server;
 mod stack;

@@ -1,6 +1,5 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::Router;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
@@ -9,7 +8,7 @@ use secrecy::ExposeSecret;
 use tokio::{
     net::{TcpListener, TcpStream},
     signal::unix::{Signal, SignalKind, signal},
-    sync::{Semaphore, watch},
+    sync::watch,
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -21,9 +20,10 @@ use tollgate::{
 
 use crate::{
     Error,
-    admin::{self, Admin},
+    admin::{self, Admin, TargetDesk},
     config::{Config, SIMULATED, changed},
     connection::Connection,
+    operators::Operators,
     stack,
     stores::Stores,
     tls,
@@ -109,11 +109,14 @@ impl Server {
     /// Serves until a signal asks it to stop; then takes no new connections, and lets those that are served end.
     pub(crate) async fn serve(self) -> Result<(), Error> {
         let (config, stores) = (&self.config, &self.stores);
-        let service = stack::stack(config, stores, self.upstream, self.log.clone())?;
+        let spending = stack::spending(config, stores, &self.upstream);
+        let targets = TargetDesk(spending.clone());
+        let service = stack::stack(config, stores, self.upstream, spending, self.log.clone())?;
         tokio::spawn(self.admin.clone().upkeep());
         let api = admin::api(
             stores.keys.clone(),
             stores.budgets.clone(),
+            targets,
             stores.usage.clone(),
         );
         let ring = stores.keys.as_ref().map(|desk| desk.ring.clone());
@@ -133,7 +136,12 @@ impl Server {
             .max_pending_accept_reset_streams(20)
             .max_local_error_reset_streams(Some(256))
             .keep_alive_interval(Some(Duration::from_secs(30)));
-        tokio::spawn(operate(self.operators, http.clone(), router, deadline));
+        let operators = Operators {
+            http: http.clone(),
+            service: router,
+            deadline,
+        };
+        tokio::spawn(operators.serve(self.operators));
         let tls = self
             .config
             .server
@@ -195,33 +203,8 @@ impl Server {
     }
 }
 
-/// Serves operators as callers are served, but a few connections at a time.
-async fn operate(
-    listener: TcpListener,
-    http: auto::Builder<TokioExecutor>,
-    service: Router,
-    deadline: Duration,
-) {
-    let free = Arc::new(Semaphore::new(OPERATORS));
-    let never = GracefulShutdown::new();
-    while let Ok(place) = Arc::clone(&free).acquire_owned().await {
-        let (socket, address) = accept(&listener).await;
-        let connection = Connection {
-            http: http.clone(),
-            service: service.clone(),
-            deadline,
-            watcher: never.watcher(),
-        };
-        tokio::spawn(async move {
-            let peer = Peer::new(address);
-            connection.serve(TokioIo::new(socket), peer).await;
-            drop(place);
-        });
-    }
-}
-
 /// A connection. When none can be accepted, mostly for want of files, it waits until some are closed.
-async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+pub(crate) async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok((socket, address)) => {
@@ -286,9 +269,6 @@ async fn watch_prices(config: Arc<Config>, prices: watch::Sender<Prices>) {
         }
     }
 }
-
-/// How many connections of operators are served at a time.
-const OPERATORS: usize = 128;
 
 /// How often it is looked whether the file of prices has changed.
 const PRICES_READ: Duration = Duration::from_secs(1);

@@ -37,6 +37,7 @@ pub(crate) fn stack(
     config: &Config,
     stores: &Stores,
     upstream: Upstream,
+    spending: QuotaLayer,
     log: Log,
 ) -> Result<
     impl Service<
@@ -52,7 +53,6 @@ pub(crate) fn stack(
 > {
     let ring = stores.keys.as_ref().map(|desk| desk.ring.clone());
     let catalog = catalog(config)?;
-    let spending = spending(config, stores, &upstream);
     tokio::spawn(reprice(spending.clone(), upstream.watched_prices()));
     Ok(ServiceBuilder::new()
         .layer(CatchPanicLayer::custom(panicked)) // outermost: a panic costs one request
@@ -130,7 +130,7 @@ fn limits_of_targets(config: &Config, stores: &Stores) -> QuotaLayer {
 }
 
 /// Tokens and money, held for the worst case before a target is asked.
-fn spending(config: &Config, stores: &Stores, upstream: &Upstream) -> QuotaLayer {
+pub(crate) fn spending(config: &Config, stores: &Stores, upstream: &Upstream) -> QuotaLayer {
     let quota = &config.quota;
     let (worst, prices) = (upstream.worst_case(), upstream.watched_prices());
     let status = StatusCode::from_u16(quota.budget_status).expect("it was validated");
