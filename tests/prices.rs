@@ -97,6 +97,8 @@ async fn a_provider_that_bills_more_than_its_bound_is_blocked_until_the_prices_a
     ] {
         assert!(metrics.text().contains(line), "{line}");
     }
+    let blocked = gateway.admin("/api/targets/blocked").await;
+    assert_eq!(blocked.json(), json!({ "blocked": ["behind/m"] }));
     fs::write(file.path(), format!("{list}\n")).expect("it can be written");
     eventually("that it is asked again", async || {
         (ask(KEY, 2).await.status == StatusCode::OK).then_some(())
